@@ -100,15 +100,20 @@ const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
   byte.toString(16).padStart(2, '0'),
 );
 
-/** Writes 16 bytes as a UUID of this version (RFC 9562 §4); version and variant bits are overwritten. */
+/** Makes a UUID of this version out of 16 bytes (RFC 9562 §4); version and variant bits are overwritten. */
 export function toUuid(bytes: Uint8Array, version: 7 | 8): string {
+  const marked = Uint8Array.from(bytes);
+  marked[6] = ((marked[6] ?? 0) & 0x0f) | (version << 4);
+  marked[8] = ((marked[8] ?? 0) & 0x3f) | 0x80;
+  return fromUuidBytes(marked);
+}
+
+/** Writes the 16 bytes of a UUID as text, as they are. */
+export function fromUuidBytes(bytes: Uint8Array): string {
   if (bytes.length !== 16) refuse('uuid', '16 bytes');
   let text = '';
   for (let index = 0; index < 16; index += 1) {
-    let byte = bytes[index] ?? 0;
-    if (index === 6) byte = (byte & 0x0f) | (version << 4);
-    if (index === 8) byte = (byte & 0x3f) | 0x80;
-    text += HEX[byte];
+    text += HEX[bytes[index] ?? 0];
     if (index === 3 || index === 5 || index === 7 || index === 9) text += '-';
   }
   return text;

@@ -1,9 +1,83 @@
 // SPDX-License-Identifier: Apache-2.0
-export * from './decision.ts';
-export * from './errors.ts';
-export * from './flow.ts';
-export * from './id.ts';
-export * from './instant.ts';
-export * from './json.ts';
-export * from './label.ts';
-export * from './ports.ts';
+export {
+  DENIAL_CAUSES,
+  type Decision,
+  type DenialCause,
+  type NearestFlow,
+  OBLIGATION_KINDS,
+  type Obligation,
+  type ObligationKind,
+  type Reason,
+} from './decision.ts';
+export {
+  assert,
+  assertNever,
+  CodedError,
+  type CodedErrorOptions,
+  type ErrorDetails,
+  isCoded,
+  KernelError,
+  type KernelErrorCode,
+} from './errors.ts';
+export {
+  ACTIONS,
+  ACTOR_KINDS,
+  type Action,
+  type Actor,
+  type ActorKind,
+  ASSURANCES,
+  type Assurance,
+  CONSENTS,
+  type Consent,
+  DESTINATION_KINDS,
+  type Destination,
+  type DestinationKind,
+  type Flow,
+  type FlowData,
+  FORMS,
+  type Form,
+} from './flow.ts';
+export {
+  type Brand,
+  type CellId,
+  type CollectionId,
+  createUuidV7,
+  type EntryId,
+  fromUuidBytes,
+  isName,
+  type KeyId,
+  NAME_LENGTH_MAX,
+  type ProcessId,
+  parseCellId,
+  parseCollectionId,
+  parseEntryId,
+  parseKeyId,
+  parseProcessId,
+  parseRecordId,
+  parseResidency,
+  parseSubjectId,
+  parseTenantId,
+  type RecordId,
+  type Residency,
+  type SubjectId,
+  type TenantId,
+  toResidency,
+  toUuid,
+} from './id.ts';
+export { parseDate, parseInstant, toDate, toInstant } from './instant.ts';
+export { JSON_DEPTH_MAX, type Json, toCanonicalJson } from './json.ts';
+export {
+  appendRecordId,
+  DATA_CLASSES,
+  type DataClass,
+  encodeSeal,
+  encodeSealPrefix,
+  parseSeal,
+  REGIMES_COUNT_MAX,
+  SEAL_SIZE_BYTES_MAX,
+  type Seal,
+  type SealTemplate,
+  toAuthenticatedData,
+  writeUuid,
+} from './label.ts';
+export type { Clock, Random } from './ports.ts';

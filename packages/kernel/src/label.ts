@@ -3,7 +3,15 @@
 // (invariant 2). Terms are not here: they are derived from facts by the charter in force.
 import { assert, KernelError } from './errors.ts';
 import type { CellId, CollectionId, KeyId, RecordId, Residency, TenantId } from './id.ts';
-import { isName, parseCellId, parseResidency, toUuid } from './id.ts';
+import {
+  fromUuidBytes,
+  isName,
+  parseCellId,
+  parseKeyId,
+  parseRecordId,
+  parseResidency,
+  parseTenantId,
+} from './id.ts';
 
 /** Data classes, from the most to the least protected. The order is the wire number: append only. */
 export const DATA_CLASSES = ['restricted', 'sensitive', 'operational', 'public'] as const;
@@ -185,7 +193,7 @@ export function parseSeal(bytes: Uint8Array): Seal {
   const dataClass = DATA_CLASSES[bytes[41] ?? 255];
   if (!names.every(isName) || dataClass === undefined) refuse('seal names something impossible');
   const seal = {
-    tenantId: uuid(1) as TenantId,
+    tenantId: parseTenantId(uuid(1)),
     cellId: parseCellId(cell),
     residency: parseResidency(residency),
     origin,
@@ -195,20 +203,14 @@ export function parseSeal(bytes: Uint8Array): Seal {
     purpose,
     collectionId: collectionId as CollectionId,
     fieldSet,
-    keyId: uuid(17) as KeyId,
+    keyId: parseKeyId(uuid(17)),
     keyVersion: view.getUint32(33),
     lawDate: view.getInt32(37),
-    recordId: uuid(offset) as RecordId,
+    recordId: parseRecordId(uuid(offset)),
   };
   const again = encodeSeal(seal);
   if (again.length !== bytes.length || again.some((byte, index) => byte !== bytes[index])) {
     refuse('seal is not in its one encoding');
   }
   return seal;
-}
-
-/** 16 bytes as UUID text, version and variant kept as they are. */
-export function fromUuidBytes(bytes: Uint8Array): string {
-  const version = (bytes[6] ?? 0) >> 4 === 7 ? 7 : 8;
-  return toUuid(bytes, version);
 }
