@@ -106,6 +106,8 @@ export function encodeSealPrefix(seal: SealTemplate): Uint8Array {
     seal.collectionId,
     seal.fieldSet,
   ];
+  const names = [seal.origin, seal.category, seal.purpose, seal.collectionId, seal.fieldSet];
+  if (!names.every(isName) || !regimes.every(isName)) refuse('seal names something impossible');
   const bytes = new Uint8Array(SEAL_SIZE_BYTES_MAX);
   const view = new DataView(bytes.buffer);
   bytes[0] = SEAL_VERSION;
