@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// A cell as a tenant's account sees it. Each method is one route; nothing is cached here and nothing is
+// kept of what goes through.
+import type { Answer } from './answer.ts';
+import { type Collection, createCollection } from './collection.ts';
+import type { Call } from './transport.ts';
+import type {
+  CharterSummary,
+  CollectionSchema,
+  Decisions,
+  EntryOpened,
+  ErasureReceipt,
+  FieldValue,
+  KeyState,
+  Openings,
+  SealRequest,
+  SealResult,
+  Transfer,
+  TransferDraft,
+  WireFlow,
+} from './wire.ts';
+
+/** Options of any one call. */
+export interface CallOptions {
+  /** Purpose of this call, where it is not the account's default. */
+  readonly purpose?: string;
+  readonly deadlineMs?: number;
+  /** Give the same key to repeat a call that an earlier process may have made. */
+  readonly idempotencyKey?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** Sends one call with the account's credentials. */
+export type Caller = <T>(
+  call: Pick<Call, 'method' | 'path' | 'body' | 'contentType' | 'headers'>,
+  options?: CallOptions,
+) => Promise<Answer<T>>;
+
+/** One cell of one tenant: it decides, it seals and opens, it records. */
+export interface Cell {
+  readonly residency: string;
+  /** Cell id, `eu-de/main`. */
+  readonly cellId: string;
+  /** Server name. */
+  readonly name: string;
+
+  /** Routes, names, purposes and freshness of the charter in force. */
+  charter(options?: CallOptions): Promise<Answer<CharterSummary>>;
+  /** Decides each flow; a denial is an item with `outcome: 'deny'`, not a problem. */
+  decide(flows: readonly WireFlow[], options?: CallOptions): Promise<Answer<Decisions>>;
+  /** Seals field sets for the caller's own database; one result per value, in order. */
+  seal(
+    values: readonly SealRequest[],
+    options?: CallOptions,
+  ): Promise<Answer<{ readonly items: readonly SealResult[] }>>;
+  /** Opens sealed values; one entry in the ledger for the whole batch. */
+  open(
+    values: readonly { readonly sealed: string }[],
+    options?: CallOptions,
+  ): Promise<Answer<Openings>>;
+  /** The blind index of a value, for an exact search in the caller's own SQL. */
+  blindIndex(
+    value: { readonly collection: string; readonly field: string; readonly value: FieldValue },
+    options?: CallOptions,
+  ): Promise<Answer<{ readonly index: string }>>;
+
+  readonly entries: {
+    /** Records that something happened: ids, hashes and counts only. */
+    create(
+      facts: readonly Readonly<Record<string, unknown>>[],
+      options?: CallOptions,
+    ): Promise<Answer<{ readonly items: readonly Readonly<Record<string, unknown>>[] }>>;
+    get(entryId: string, options?: CallOptions): Promise<Answer<EntryOpened>>;
+  };
+  readonly collections: {
+    put(id: string, schema: CollectionSchema, options?: CallOptions): Promise<Answer<unknown>>;
+    get(id: string, options?: CallOptions): Promise<Answer<CollectionSchema>>;
+    list(options?: CallOptions): Promise<Answer<{ readonly items: readonly CollectionSchema[] }>>;
+  };
+  /** Records of one collection. */
+  collection(id: string): Collection;
+  readonly transfers: {
+    create(draft: TransferDraft, options?: CallOptions): Promise<Answer<Transfer>>;
+    get(transferId: string, options?: CallOptions): Promise<Answer<Transfer>>;
+  };
+  readonly keys: {
+    list(options?: CallOptions): Promise<Answer<{ readonly items: readonly KeyState[] }>>;
+    disable(keyId: string, options?: CallOptions): Promise<Answer<KeyState>>;
+    enable(keyId: string, options?: CallOptions): Promise<Answer<KeyState>>;
+  };
+  readonly erasures: {
+    /** Erases a person: the caller's own id of the subject. */
+    create(subject: string, options?: CallOptions): Promise<Answer<ErasureReceipt>>;
+  };
+  readonly ledger: {
+    /** The newest signed checkpoint, as text. */
+    checkpoint(options?: CallOptions): Promise<Answer<string>>;
+    inclusionProofs(
+      query: Readonly<Record<string, unknown>>,
+      options?: CallOptions,
+    ): Promise<Answer<Readonly<Record<string, unknown>>>>;
+  };
+  health(options?: CallOptions): Promise<Answer<Readonly<Record<string, unknown>>>>;
+  /** Any other route of the cell, with this account's credentials. */
+  readonly call: Caller;
+}
+
+export interface CellIdentity {
+  readonly residency: string;
+  readonly cellId: string;
+  readonly name: string;
+}
+
+/** Puts the routes over a caller. */
+export function createCell(call: Caller, identity: CellIdentity): Cell {
+  return {
+    ...identity,
+    call,
+    charter: (options) => call({ method: 'GET', path: '/v1/charter' }, options),
+    decide: (flows, options) =>
+      call({ method: 'POST', path: '/v1/decisions', body: { flows } }, options),
+    seal: (values, options) =>
+      call({ method: 'POST', path: '/v1/seals', body: { values } }, options),
+    open: (values, options) =>
+      call({ method: 'POST', path: '/v1/openings', body: { values } }, options),
+    blindIndex: (value, options) =>
+      call({ method: 'POST', path: '/v1/blind-indexes', body: value }, options),
+    collection: (id) => createCollection(call, id),
+    health: (options) => call({ method: 'GET', path: '/v1/health' }, options),
+    entries: {
+      create: (facts, options) =>
+        call({ method: 'POST', path: '/v1/entries', body: toEntries(facts) }, options),
+      get: (entryId, options) =>
+        call({ method: 'GET', path: `/v1/entries/${encodeURIComponent(entryId)}` }, options),
+    },
+    collections: {
+      put: (id, schema, options) =>
+        call({ method: 'PUT', path: toCollectionPath(id), body: schema }, options),
+      get: (id, options) => call({ method: 'GET', path: toCollectionPath(id) }, options),
+      list: (options) => call({ method: 'GET', path: '/v1/collections' }, options),
+    },
+    ...createTrust(call),
+  };
+}
+
+function createTrust(call: Caller): Pick<Cell, 'transfers' | 'keys' | 'erasures' | 'ledger'> {
+  const keyAction = (keyId: string, action: 'disablements' | 'enablements'): string =>
+    `/v1/keys/${encodeURIComponent(keyId)}/${action}`;
+  return {
+    transfers: {
+      create: (draft, options) =>
+        call({ method: 'POST', path: '/v1/transfers', body: draft }, options),
+      get: (transferId, options) =>
+        call({ method: 'GET', path: `/v1/transfers/${encodeURIComponent(transferId)}` }, options),
+    },
+    keys: {
+      list: (options) => call({ method: 'GET', path: '/v1/keys' }, options),
+      disable: (keyId, options) =>
+        call({ method: 'POST', path: keyAction(keyId, 'disablements'), body: {} }, options),
+      enable: (keyId, options) =>
+        call({ method: 'POST', path: keyAction(keyId, 'enablements'), body: {} }, options),
+    },
+    erasures: {
+      create: (subject, options) =>
+        call({ method: 'POST', path: '/v1/erasures', body: { subject } }, options),
+    },
+    ledger: {
+      checkpoint: (options) => call({ method: 'GET', path: '/v1/ledger/checkpoint' }, options),
+      inclusionProofs: (query, options) =>
+        call({ method: 'POST', path: '/v1/ledger/inclusion-proofs', body: query }, options),
+    },
+  };
+}
+
+function toEntries(facts: readonly Readonly<Record<string, unknown>>[]): unknown {
+  return { entries: facts.map((one) => ({ facts: one })) };
+}
+
+function toCollectionPath(id: string): string {
+  return `/v1/collections/${encodeURIComponent(id)}`;
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+export {
+  type Answer,
+  type AnswerMeta,
+  findProblem,
+  isProblem,
+  type Problem,
+  type ProblemNearest,
+  type ProblemReason,
+  toProblem,
+  unwrap,
+} from './answer.ts';
+export type { Caller, CallOptions, Cell } from './cell.ts';
+export {
+  type CellOptions,
+  type Client,
+  type ClientOptions,
+  createClient,
+  type DirectoryOptions,
+  type PinnedCell,
+} from './client.ts';
+export type { Collection, ImportOptions } from './collection.ts';
+export { type DirectoryEntry, verifyDirectoryEntry } from './directory.ts';
+export { SdkError, type SdkErrorCode } from './errors.ts';
+export type { AccountCredential } from './tokens.ts';
+export {
+  type Call,
+  type ClientIdentity,
+  type Endpoint,
+  type Method,
+  openTransport,
+  type Transport,
+  type TransportOptions,
+} from './transport.ts';
+export type * from './wire.ts';

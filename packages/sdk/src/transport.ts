@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+// HTTP to one server: TLS to an address under the server's own name, bounded retries with jitter, one
+// Idempotency-Key per call. Knows nothing of tokens, residencies or what the bodies mean.
+import { randomUUID } from 'node:crypto';
+import { type Dispatcher, Pool } from 'undici';
+import type { Answer } from './answer.ts';
+import { toProblem } from './answer.ts';
+import { SdkError } from './errors.ts';
+import {
+  ANSWER_SIZE_BYTES_MAX,
+  ATTEMPT_MS_MAX,
+  ATTEMPTS_COUNT_MAX,
+  BACKOFF_MS_FIRST,
+  BACKOFF_MS_MAX,
+  CONNECTIONS_COUNT_MAX,
+  DEADLINE_MS_DEFAULT,
+} from './limits.ts';
+
+/** Where a server is reached and which name its certificate must show. */
+export interface Endpoint {
+  readonly name: string;
+  /** Host or address to connect to; the name itself when absent. */
+  readonly host?: string;
+  readonly port: number;
+}
+
+/** A client's own certificate, where a server asks for one (mTLS). */
+export interface ClientIdentity {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface TransportOptions {
+  readonly endpoint: Endpoint;
+  /** PEM of the certificate authorities to trust instead of the system's. */
+  readonly ca?: string;
+  readonly identity?: ClientIdentity;
+  /** Replaces the check of the server's name by one of the caller's own (SPIFFE ids). */
+  readonly checkServerIdentity?: (name: string, certificate: unknown) => Error | undefined;
+  readonly connectionsCountMax?: number;
+}
+
+export type Method = 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
+
+export interface Call {
+  readonly method: Method;
+  /** Path and query; ids only, never a personal value (invariant 7). */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** A JSON value; or text or bytes with a content type of their own. */
+  readonly body?: unknown;
+  readonly contentType?: string;
+  readonly deadlineMs?: number;
+  /** Give the same key again to repeat a call of an earlier process; made up when absent. */
+  readonly idempotencyKey?: string;
+  readonly signal?: AbortSignal;
+  /** True when the call has no effect though it is a POST: searches, counts, openings. */
+  readonly isRead?: boolean;
+}
+
+export interface Transport {
+  call<T>(call: Call): Promise<Answer<T>>;
+  close(): Promise<void>;
+}
+
+/** Told before a pause between attempts: what happened and how long the pause is. */
+interface Attempt {
+  readonly retryAfterMs?: number;
+  readonly answer?: Answer<unknown>;
+  readonly error?: SdkError;
+}
+
+const NOT_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT']);
+const RETRIED_STATUS = new Set([429, 502, 503, 504]);
+
+/** Opens a transport to one server; connections are made when first needed. Close it when done. */
+export function openTransport(options: TransportOptions): Transport {
+  const { endpoint } = options;
+  const { ca, identity, checkServerIdentity } = options;
+  const pool = new Pool(`https://${endpoint.host ?? endpoint.name}:${endpoint.port}`, {
+    connections: options.connectionsCountMax ?? CONNECTIONS_COUNT_MAX,
+    headersTimeout: ATTEMPT_MS_MAX,
+    bodyTimeout: ATTEMPT_MS_MAX,
+    connect: {
+      servername: endpoint.name,
+      timeout: 5_000,
+      minVersion: 'TLSv1.3',
+      ...(ca === undefined ? {} : { ca }),
+      ...(identity === undefined ? {} : { cert: identity.cert, key: identity.key }),
+      ...(checkServerIdentity === undefined ? {} : { checkServerIdentity }),
+    },
+  });
+  return {
+    call: <T>(call: Call) => callWithRetries<T>(pool, endpoint, call),
+    close: () => pool.close(),
+  };
+}
+
+async function callWithRetries<T>(pool: Pool, endpoint: Endpoint, call: Call): Promise<Answer<T>> {
+  const startedAt = performance.now();
+  const deadlineMs = call.deadlineMs ?? DEADLINE_MS_DEFAULT;
+  const headers = toHeaders(endpoint, call);
+  for (let attempt = 1; ; attempt += 1) {
+    const leftMs = deadlineMs - (performance.now() - startedAt);
+    const outcome = await attemptOnce(pool, call, headers, Math.max(1, leftMs));
+    if ('done' in outcome) return outcome.done as Answer<T>;
+    const pauseMs = Math.max(outcome.retryAfterMs ?? 0, toPauseMs(attempt));
+    const isOver = attempt >= ATTEMPTS_COUNT_MAX && call.deadlineMs === undefined;
+    if (isOver || performance.now() - startedAt + pauseMs >= deadlineMs) {
+      if (outcome.answer !== undefined) return outcome.answer as Answer<T>;
+      throw outcome.error ?? new SdkError('SDK_DEADLINE_EXCEEDED', 'the deadline has passed');
+    }
+    await pause(pauseMs, call.signal);
+  }
+}
+
+/** Full jitter: a random share of an exponential bound, so that clients do not come back together. */
+function toPauseMs(attempt: number): number {
+  return Math.random() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS_FIRST * 2 ** attempt);
+}
+
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      reject(new SdkError('SDK_DEADLINE_EXCEEDED', 'the call was given up'));
+    };
+    if (signal?.aborted === true) return onAbort();
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    }, ms);
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+function toHeaders(endpoint: Endpoint, call: Call): Record<string, string> {
+  const headers: Record<string, string> = {
+    host: endpoint.port === 443 ? endpoint.name : `${endpoint.name}:${endpoint.port}`,
+    accept: 'application/json, application/problem+json',
+    ...call.headers,
+  };
+  if (call.body !== undefined) headers['content-type'] = call.contentType ?? 'application/json';
+  if (call.method === 'POST') headers['idempotency-key'] = call.idempotencyKey ?? randomUUID();
+  return headers;
+}
+
+function toBody(call: Call): string | Buffer | null {
+  if (call.body === undefined) return null;
+  if (call.contentType !== undefined && call.contentType !== 'application/json') {
+    if (typeof call.body === 'string' || Buffer.isBuffer(call.body)) return call.body;
+    throw new SdkError('SDK_OPTIONS_INVALID', 'a body that is not JSON must be text or bytes');
+  }
+  return JSON.stringify(call.body);
+}
+
+async function attemptOnce(
+  pool: Pool,
+  call: Call,
+  headers: Record<string, string>,
+  leftMs: number,
+): Promise<{ readonly done: Answer<unknown> } | Attempt> {
+  const timeout = AbortSignal.timeout(Math.ceil(leftMs));
+  const signal = call.signal === undefined ? timeout : AbortSignal.any([timeout, call.signal]);
+  let response: Dispatcher.ResponseData;
+  let text: string;
+  try {
+    response = await pool.request({
+      method: call.method,
+      path: call.path,
+      headers,
+      body: toBody(call),
+      signal,
+    });
+    text = await readText(response);
+  } catch (error) {
+    return toFailedAttempt(call, error, { isGivenUp: call.signal?.aborted === true });
+  }
+  const answer = toAnswer(response, text);
+  if (!answer.ok && isRetried(answer.problem.status, answer.problem.code)) {
+    return { answer, ...toRetryAfter(response) };
+  }
+  return { done: answer };
+}
+
+function isRetried(status: number, code: string): boolean {
+  return RETRIED_STATUS.has(status) || (status === 409 && code.endsWith('_IN_FLIGHT'));
+}
+
+function toFailedAttempt(
+  call: Call,
+  error: unknown,
+  { isGivenUp }: { readonly isGivenUp: boolean },
+): Attempt {
+  const code = toNetworkCode(error);
+  if (error instanceof SdkError) throw error;
+  if (isGivenUp)
+    throw new SdkError('SDK_DEADLINE_EXCEEDED', 'the call was given up', { cause: error });
+  const failure = new SdkError('SDK_CELL_UNREACHABLE', `the cell does not answer (${code})`, {
+    details: { reason: code },
+    cause: error,
+  });
+  // A certificate that does not verify will not verify in a second either.
+  if (code.startsWith('ERR_TLS') || code.includes('CERT') || code === 'EPROTO') throw failure;
+  // A lost PATCH may have been done; its repetition would meet a newer version and look like a conflict.
+  if (call.method === 'PATCH' && !NOT_SENT.has(code)) throw failure;
+  return { error: failure };
+}
+
+function toNetworkCode(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown';
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  return error.name;
+}
+
+function toRetryAfter(response: Dispatcher.ResponseData): { readonly retryAfterMs?: number } {
+  const seconds = Number(response.headers['retry-after']);
+  return Number.isFinite(seconds) && seconds >= 0 ? { retryAfterMs: seconds * 1000 } : {};
+}
+
+async function readText(response: Dispatcher.ResponseData): Promise<string> {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of response.body as AsyncIterable<Buffer>) {
+    sizeBytes += chunk.length;
+    if (sizeBytes > ANSWER_SIZE_BYTES_MAX) {
+      throw new SdkError('SDK_ANSWER_INVALID', 'the answer is larger than this library accepts');
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, sizeBytes).toString('utf8');
+}
+
+function toAnswer(response: Dispatcher.ResponseData, text: string): Answer<unknown> {
+  const status = response.statusCode;
+  const meta = {
+    status,
+    requestId: toSingle(response.headers['x-request-id']),
+    etag: toSingle(response.headers['etag']),
+  };
+  const type = toSingle(response.headers['content-type']) ?? '';
+  let value: unknown;
+  try {
+    value = text === '' ? undefined : type.includes('json') ? JSON.parse(text) : text;
+  } catch (error) {
+    throw new SdkError('SDK_ANSWER_INVALID', 'the answer is not the JSON it says it is', {
+      cause: error,
+    });
+  }
+  if (status >= 200 && status < 300) return { ok: true, value, meta };
+  return { ok: false, problem: toProblem(status, value), meta };
+}
+
+function toSingle(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header;
+}
