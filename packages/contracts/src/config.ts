@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// A cell's configuration file (`cell.yaml`), also read by its key service. Secrets stand in files of
+// their own and never here. Unknown keys are errors.
+import { type CellId, parseCellId } from '@bailiwick/kernel';
+import { type TSchema, Type } from 'typebox';
+import { HostNameSchema, PublicKeySchema } from './directory.ts';
+import { checkWith } from './parse-with.ts';
+
+/** How the cell finds out where it stands (invariant 12). */
+export type ObservedLocation =
+  | { readonly kind: 'configured'; readonly jurisdiction: string }
+  /** A file that the platform writes: `{"provider": "aws", "region": "eu-central-1"}`. */
+  | { readonly kind: 'instance-identity'; readonly file: string };
+
+/** Everything a cell is told at its start; durations and sizes have their unit in the name. */
+export interface CellConfig {
+  readonly cell: CellId;
+  readonly location: { readonly jurisdiction: string; readonly observed: ObservedLocation };
+  readonly operator: { readonly jurisdiction: string; readonly name: string };
+  readonly public: {
+    readonly host: string;
+    /** 0 takes any free port. */
+    readonly port: number;
+    /** Server name; its certificate is for exactly this name. Issuer and audience of tokens. */
+    readonly name: string;
+    readonly certFile: string;
+    readonly keyFile: string;
+  };
+  readonly internal: { readonly host: string; readonly port: number };
+  /** SPIFFE X.509-SVID of the cell, its key and the trust bundle. */
+  readonly identity: {
+    readonly certFile: string;
+    readonly keyFile: string;
+    readonly bundleFile: string;
+  };
+  readonly database: {
+    readonly urlFile: string;
+    /** Given: the cell prepares roles and migrations itself at its start. */
+    readonly ownerUrlFile?: string;
+    readonly keysUrlFile: string;
+    readonly poolSize: number;
+  };
+  readonly keyService: {
+    readonly host: string;
+    readonly port: number;
+    readonly customerKeys: { readonly kind: 'file'; readonly directory: string };
+    readonly erasableStore: { readonly replicas: readonly string[] };
+  };
+  readonly control: {
+    readonly url: string;
+    readonly spiffeId: string;
+    /** Ed25519 public keys that may sign bundles, base64; pinned. */
+    readonly bundleKeys: readonly string[];
+    /** Pause between two pulls that brought nothing. */
+    readonly pollMs: number;
+  };
+  /** Who may approve what widens flows; pinned. */
+  readonly trust: {
+    readonly approvers: readonly { readonly name: string; readonly key: string }[];
+    readonly threshold: number;
+  };
+  readonly ledger: { readonly keyFile: string; readonly epoch: number };
+  /** Key for access tokens, residency claims and deliveries; default `<state>/signing-key.pem`. */
+  readonly signing?: { readonly keyFile: string };
+  /** Directory for the last good bundle. Must exist. */
+  readonly state: string;
+  readonly telemetry: {
+    readonly directory: string;
+    readonly level: 'error' | 'warn' | 'info' | 'debug';
+  };
+  readonly limits: {
+    readonly bodySizeBytesMax: number;
+    readonly inFlightCountMax: number;
+    readonly inFlightPerTenantCountMax: number;
+    readonly queuePerTenantCountMax: number;
+    readonly requestMsMax: number;
+  };
+}
+
+const strict = { additionalProperties: false };
+const Path: TSchema = Type.String({ minLength: 1, maxLength: 4096 });
+const Jurisdiction: TSchema = Type.String({
+  pattern: '^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$',
+  maxLength: 63,
+});
+const Host: TSchema = Type.String({ minLength: 1, maxLength: 253 });
+const Port: TSchema = Type.Integer({ minimum: 0, maximum: 65_535 });
+const Count = (options: { readonly default: number; readonly maximum: number }): TSchema =>
+  Type.Integer({ minimum: 1, ...options });
+
+/** Schema of `cell.yaml`, with its defaults. */
+export const CellConfigSchema: TSchema = Type.Object(
+  {
+    cell: Type.String({ pattern: '^[a-z]{2}-[a-z0-9]{2,8}(?:/[a-z][a-z0-9]*(?:-[a-z0-9]+)*)?$' }),
+    location: Type.Object(
+      {
+        jurisdiction: Jurisdiction,
+        observed: Type.Union([
+          Type.Object({ kind: Type.Literal('configured'), jurisdiction: Jurisdiction }, strict),
+          Type.Object({ kind: Type.Literal('instance-identity'), file: Path }, strict),
+        ]),
+      },
+      strict,
+    ),
+    operator: Type.Object(
+      { jurisdiction: Jurisdiction, name: Type.String({ minLength: 1, maxLength: 127 }) },
+      strict,
+    ),
+    public: Type.Object(
+      { host: Host, port: Port, name: HostNameSchema, certFile: Path, keyFile: Path },
+      strict,
+    ),
+    internal: Type.Object({ host: Host, port: Port }, strict),
+    identity: Type.Object({ certFile: Path, keyFile: Path, bundleFile: Path }, strict),
+    database: Type.Object(
+      {
+        urlFile: Path,
+        ownerUrlFile: Type.Optional(Path),
+        keysUrlFile: Path,
+        poolSize: Count({ default: 16, maximum: 256 }),
+      },
+      strict,
+    ),
+    keyService: Type.Object(
+      {
+        host: Host,
+        port: Type.Integer({ minimum: 1, maximum: 65_535 }),
+        customerKeys: Type.Object({ kind: Type.Literal('file'), directory: Path }, strict),
+        erasableStore: Type.Object(
+          { replicas: Type.Array(Path, { minItems: 2, maxItems: 8, uniqueItems: true }) },
+          strict,
+        ),
+      },
+      strict,
+    ),
+    control: Type.Object(
+      {
+        url: Type.String({ pattern: '^https://[^/?#]+/?$', maxLength: 512 }),
+        spiffeId: Type.String({ pattern: '^spiffe://[a-z0-9._-]{1,255}(?:/[a-zA-Z0-9._-]+)+$' }),
+        bundleKeys: Type.Array(PublicKeySchema, { minItems: 1, maxItems: 8 }),
+        pollMs: Type.Integer({ minimum: 10, maximum: 60_000, default: 250 }),
+      },
+      strict,
+    ),
+    trust: Type.Object(
+      {
+        approvers: Type.Array(
+          Type.Object(
+            { name: Type.String({ minLength: 1, maxLength: 127 }), key: PublicKeySchema },
+            strict,
+          ),
+          { maxItems: 32 },
+        ),
+        threshold: Type.Integer({ minimum: 2, maximum: 16, default: 2 }),
+      },
+      strict,
+    ),
+    ledger: Type.Object(
+      { keyFile: Path, epoch: Count({ default: 1, maximum: 1_000_000 }) },
+      strict,
+    ),
+    signing: Type.Optional(Type.Object({ keyFile: Path }, strict)),
+    state: Path,
+    telemetry: Type.Object(
+      {
+        directory: Path,
+        level: Type.Union(
+          ['error', 'warn', 'info', 'debug'].map((level) => Type.Literal(level)),
+          { default: 'info' },
+        ),
+      },
+      strict,
+    ),
+    limits: Type.Object(
+      {
+        bodySizeBytesMax: Count({ default: 1_048_576, maximum: 67_108_864 }),
+        inFlightCountMax: Count({ default: 256, maximum: 65_536 }),
+        inFlightPerTenantCountMax: Count({ default: 64, maximum: 65_536 }),
+        queuePerTenantCountMax: Count({ default: 256, maximum: 65_536 }),
+        requestMsMax: Count({ default: 30_000, maximum: 600_000 }),
+      },
+      { ...strict, default: {} },
+    ),
+  },
+  { ...strict, title: 'cell.yaml', description: 'Configuration of a Bailiwick cell' },
+);
+
+/**
+ * Checks a configuration in which the defaults are filled in.
+ *
+ * @throws {ContractError} `CONTRACT_VALUE_INVALID` naming the place, also for unknown keys.
+ */
+export function parseCellConfig(value: unknown): CellConfig {
+  const config = checkWith(CellConfigSchema, value, 'cell configuration') as CellConfig;
+  return { ...config, cell: parseCellId(config.cell) };
+}
