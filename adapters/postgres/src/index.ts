@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+export {
+  createQueryBuilder,
+  type Database,
+  type DatabaseOptions,
+  openDatabase,
+  runQuery,
+} from './database.ts';
+export {
+  type EmbeddedServer,
+  type EmbeddedServerOptions,
+  findFreePort,
+  startEmbeddedServer,
+} from './embedded-server.ts';
+export { PostgresError, type PostgresErrorCode } from './errors.ts';
+export { prepareCellDatabase, prepareControlDatabase, toRoleUrl } from './migrate.ts';
+export { CELL_ROLE, CONTROL_ROLE, KEYS_ROLE } from './role.ts';
