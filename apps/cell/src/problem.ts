@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// One table from code to status, and from any error to a problem document. A code that is not in the
+// table is a bug or a failure inside: 500 without internals.
+import { type Problem, type ProblemPlace, toProblemType } from '@bailiwick/contracts';
+import { CellError, DenialError } from './errors.ts';
+
+interface Entry {
+  readonly status: number;
+  readonly title: string;
+}
+
+const entry = (status: number, title: string): Entry => ({ status, title });
+
+/** Every code that leaves a cell with its status and title. */
+export const PROBLEMS: Readonly<Record<string, Entry>> = {
+  CELL_INPUT_INVALID: entry(400, 'the request does not have the expected shape'),
+  CELL_BODY_TOO_LARGE: entry(413, 'the body is larger than this cell accepts'),
+  CELL_MEDIA_UNSUPPORTED: entry(415, 'the content type is not supported here'),
+  CELL_ROUTE_UNKNOWN: entry(404, 'there is no such route'),
+  CELL_NOT_FOUND: entry(404, 'there is no such resource'),
+  CELL_CREDENTIAL_MISSING: entry(401, 'a bearer token is needed'),
+  CELL_CREDENTIAL_INVALID: entry(401, 'the bearer token does not verify'),
+  CELL_CREDENTIAL_EXPIRED: entry(401, 'the bearer token has expired'),
+  CELL_ACCOUNT_UNKNOWN: entry(401, 'the account is not known in this cell'),
+  CELL_TENANT_UNKNOWN: entry(403, 'the tenant is not known in this cell'),
+  CELL_TENANT_SUSPENDED: entry(403, 'the tenant is suspended'),
+  CELL_PURPOSE_MISSING: entry(403, 'a purpose is needed'),
+  CELL_PURPOSE_FORBIDDEN: entry(403, 'the purpose is not granted to this account'),
+  CELL_ROLE_FORBIDDEN: entry(403, 'the role may not do this'),
+  CELL_AUTHORITY_MISMATCH: entry(421, 'authority and server name differ'),
+  CELL_MISDIRECTED: entry(421, 'the home of this residency is another cell'),
+  CELL_OVERLOADED: entry(429, 'too much work is waiting'),
+  CELL_DEADLINE_EXCEEDED: entry(503, 'the deadline passed before an answer was ready'),
+  CELL_SHUTTING_DOWN: entry(503, 'the cell is stopping'),
+  CELL_INTERNAL_FAULT: entry(500, 'the cell failed inside'),
+  RESIDENCY_CLAIM_MISSING: entry(400, 'a residency claim is needed'),
+  RESIDENCY_CLAIM_INVALID: entry(403, 'the residency claim does not verify for this tenant'),
+  RESIDENCY_UNSUPPORTED: entry(400, 'the charter knows no such residency'),
+  RESIDENCY_FORBIDDEN: entry(403, 'the residency is not one of the tenant'),
+  IDEMPOTENCY_KEY_MISSING: entry(400, 'an `Idempotency-Key` is needed'),
+  IDEMPOTENCY_KEY_REUSED: entry(422, 'the `Idempotency-Key` was used with another body'),
+  IDEMPOTENCY_KEY_IN_FLIGHT: entry(409, 'a request with this `Idempotency-Key` is under way'),
+  POLICY_FLOW_DENIED: entry(403, 'the charter does not allow this flow'),
+  LAW_CHARTER_ABSENT: entry(503, 'the cell has no charter yet'),
+  LAW_BUNDLE_REFUSED: entry(422, 'the bundle was refused'),
+  PEER_FORBIDDEN: entry(403, 'the peer may not do this'),
+  TRANSFER_UNKNOWN: entry(404, 'there is no such transfer'),
+  TRANSFER_INVALID: entry(400, 'the transfer cannot be understood'),
+  TRANSFER_UNSUPPORTED: entry(422, 'this kind of transfer is not supported'),
+  DELIVERY_REFUSED: entry(422, 'the delivery was refused'),
+  KERNEL_ID_INVALID: entry(400, 'an id does not have the expected shape'),
+  KERNEL_INSTANT_INVALID: entry(400, 'an instant does not have the expected shape'),
+  CONTRACT_VALUE_INVALID: entry(400, 'a value does not have the expected shape'),
+  KEYS_LEASE_EXPIRED: entry(503, 'the lease on the keys has run out'),
+  KEYS_CUSTOMER_KEY_DISABLED: entry(423, 'the customer has disabled the key'),
+  KEYS_TENANT_UNKNOWN: entry(503, 'the tenant has no keys in this cell'),
+  KEYS_KEY_ERASED: entry(410, 'the key was erased for ever'),
+  KEYS_KEY_UNKNOWN: entry(404, 'there is no such key'),
+  KEYS_KEY_UNREADABLE: entry(503, 'the key cannot be read'),
+};
+
+/** A problem's code with its fixed words. */
+function fromCode(code: string, detail: string): Problem {
+  const found = PROBLEMS[code];
+  if (found === undefined) return fromCode('CELL_INTERNAL_FAULT', '');
+  // SECURITY: what failed inside stays inside.
+  const isOurs = found.status < 500 || found.status === 503;
+  return {
+    type: toProblemType(code),
+    title: found.title,
+    status: found.status,
+    detail: isOurs ? detail : '',
+    code,
+  };
+}
+
+/** Any error as the document a caller may see. Never a stack, a foreign message or a value. */
+export function toProblem(error: unknown): Problem {
+  if (!(error instanceof Error)) return fromCode('CELL_INTERNAL_FAULT', '');
+  if (isDenial(error)) return toDenialProblem(error);
+  const places = toPlaces(error);
+  if (places !== undefined) {
+    return { ...fromCode('CELL_INPUT_INVALID', 'see `errors`'), errors: places };
+  }
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  const foreign = FOREIGN_CODES[code];
+  if (foreign !== undefined) return fromCode(foreign, '');
+  const problem = fromCode(code, error.message);
+  if (error instanceof CellError && error.places.length > 0) {
+    return { ...problem, errors: error.places };
+  }
+  const home = toHome(error);
+  return home === undefined ? problem : { ...problem, home };
+}
+
+/** True when this error is a failure inside that must be logged. */
+export function isInternalFault(problem: Problem): boolean {
+  return problem.status === 500;
+}
+
+const FOREIGN_CODES: Readonly<Record<string, string>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'CELL_BODY_TOO_LARGE',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'CELL_MEDIA_UNSUPPORTED',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'CELL_INPUT_INVALID',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'CELL_INPUT_INVALID',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'CELL_INPUT_INVALID',
+  FST_ERR_CTP_INVALID_TYPE: 'CELL_INPUT_INVALID',
+  FST_ERR_NOT_FOUND: 'CELL_ROUTE_UNKNOWN',
+  FST_ERR_HANDLER_TIMEOUT: 'CELL_DEADLINE_EXCEEDED',
+  FST_ERR_BAD_URL: 'CELL_INPUT_INVALID',
+};
+
+function isDenial(error: Error): error is DenialError {
+  return 'code' in error && error.code === 'POLICY_FLOW_DENIED' && 'decision' in error;
+}
+
+function toDenialProblem({ message, decision }: DenialError): Problem {
+  return {
+    ...fromCode('POLICY_FLOW_DENIED', message),
+    ...(decision.cause === undefined ? {} : { cause: decision.cause }),
+    rules: decision.rules,
+    reasons: decision.reasons,
+    nearest: decision.nearest,
+  };
+}
+
+/** Fastify's validation errors: where and what was expected, without the value. */
+function toPlaces(error: Error): readonly ProblemPlace[] | undefined {
+  if (!('validation' in error) || !Array.isArray(error.validation)) return undefined;
+  const context =
+    'validationContext' in error && typeof error.validationContext === 'string'
+      ? error.validationContext
+      : 'body';
+  const prefix = context === 'body' ? '' : `#${context}`;
+  return error.validation.slice(0, 8).map((one: unknown) => ({
+    pointer: `${prefix}${readText(one, 'instancePath')}`,
+    detail: readText(one, 'message'),
+  }));
+}
+
+function readText(value: unknown, key: string): string {
+  if (typeof value !== 'object' || value === null || !(key in value)) return '';
+  const text: unknown = Reflect.get(value, key);
+  return typeof text === 'string' ? text : '';
+}
+
+function toHome(error: Error): Problem['home'] {
+  if (!('details' in error)) return undefined;
+  const cell = readText(error.details, 'homeCell');
+  if (cell === '') return undefined;
+  const name = readText(error.details, 'homeName');
+  return name === '' ? { cell } : { cell, name };
+}
