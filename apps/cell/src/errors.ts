@@ -44,7 +44,9 @@ export type CellErrorCode =
   | 'DELIVERY_REFUSED';
 
 export interface CellErrorOptions {
-  readonly details?: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
+  readonly details?: Readonly<
+    Record<string, string | number | boolean | readonly string[] | undefined>
+  >;
   readonly cause?: unknown;
   /** Places in the input, for the problem document. */
   readonly places?: readonly ProblemPlace[];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every route of the public listener may rely on, and what it may say about itself. The server
 // (`server.ts`) enforces all of it before a handler runs; a route that says nothing gets the strictest.
+import type {} from 'fastify';
 import type { Credential } from './services.ts';
 
 /** What a route says about itself in Fastify's `config`. Absent means the strictest. */
@@ -21,8 +22,6 @@ export interface RouteTraits {
   readonly carriesPlaintext?: boolean;
   /** Which work is let in first when the cell is full. Default `interactive`. */
   readonly priority?: 'interactive' | 'bulk';
-  /** Largest body; default `limits.bodySizeBytesMax`. Set with Fastify's own `bodyLimit` as well. */
-  readonly summary?: string;
 }
 
 declare module 'fastify' {

@@ -2,7 +2,7 @@
 // One table from code to status, and from any error to a problem document. A code that is not in the
 // table is a bug or a failure inside: 500 without internals.
 import { type Problem, type ProblemPlace, toProblemType } from '@bailiwick/contracts';
-import { CellError, DenialError } from './errors.ts';
+import { CellError, type DenialError } from './errors.ts';
 
 interface Entry {
   readonly status: number;
