@@ -3,7 +3,7 @@
 import type { Answer } from './answer.ts';
 import type { Caller, CallOptions, Cell } from './cell.ts';
 import { createCell } from './cell.ts';
-import { type DirectoryEntry, discover, parseDirectoryKey } from './directory.ts';
+import { discover, type Home, parseDirectoryKey } from './directory.ts';
 import { SdkError } from './errors.ts';
 import { type AccountCredential, createTokenSource, type TokenSource } from './tokens.ts';
 import { type Endpoint, openTransport, type Transport } from './transport.ts';
@@ -50,7 +50,7 @@ export interface Client {
   close(): Promise<void>;
 }
 
-interface Home {
+interface Found {
   readonly cellId: string;
   readonly endpoint: Endpoint;
   readonly endsAtMs: number;
@@ -81,7 +81,7 @@ export function createClient(options: ClientOptions): Client {
     transports.set(id, open);
     return open;
   };
-  const find = async (residency: string, tenant: string): Promise<Home> => {
+  const find = async (residency: string, tenant: string): Promise<Found> => {
     const pinned = options.cells?.[residency];
     if (pinned !== undefined) {
       const cellId = pinned.cell ?? `${residency}/main`;
@@ -90,7 +90,7 @@ export function createClient(options: ClientOptions): Client {
     if (router === undefined) {
       throw new SdkError('SDK_RESIDENCY_UNKNOWN', `no home is known for \`${residency}\``);
     }
-    return toHome(await discover(router, { tenant, residency, keys, claim: undefined }));
+    return toFound(await discover(router, { tenant, residency, keys, claim: undefined }));
   };
   return {
     async in(residency, { tenant, purpose }) {
@@ -139,15 +139,15 @@ function toCa({ ca }: ClientOptions): { readonly ca?: string } {
   return ca === undefined ? {} : { ca };
 }
 
-function toHome(entry: DirectoryEntry): Home {
-  const [endpoint] = entry.endpoints;
+function toFound(home: Home): Found {
+  const [endpoint] = home.endpoints;
   if (endpoint === undefined) {
     throw new SdkError('SDK_DIRECTORY_UNVERIFIED', 'the directory entry has no address');
   }
   return {
-    cellId: entry.cell,
+    cellId: home.cell,
     endpoint,
-    endsAtMs: performance.now() + entry.validForS * 1000,
+    endsAtMs: performance.now() + home.validForMs,
   };
 }
 

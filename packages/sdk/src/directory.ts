@@ -2,20 +2,25 @@
 // Discovery: where a tenant's home of one residency is. The router is not trusted with the answer: an
 // entry counts only when the directory's key has signed it.
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
+import {
+  DIRECTORY_ENTRY_PAYLOAD_TYPE,
+  type DirectoryEntry,
+  parseDirectoryEntry,
+} from '@bailiwick/contracts';
 import { SdkError } from './errors.ts';
-import { DIRECTORY_VALID_FOR_S_MAX } from './limits.ts';
+import { DIRECTORY_VALID_FOR_MS_MAX } from './limits.ts';
 import type { Endpoint, Transport } from './transport.ts';
 
 /** A signed answer of the directory, verified. */
-export interface DirectoryEntry {
+export interface Home {
   /** Cell id, `eu-de/main`. */
   readonly cell: string;
   readonly residency: string;
-  /** Server name that the cell's certificate shows. */
-  readonly name: string;
+  readonly tenant: string;
+  /** Addresses to connect to, all under the server name that the cell's certificate shows. */
   readonly endpoints: readonly Endpoint[];
-  /** How long it may be kept. */
-  readonly validForS: number;
+  /** How long it may be kept, from when it was received. */
+  readonly validForMs: number;
 }
 
 /** A DSSE envelope as it travels. */
@@ -24,8 +29,6 @@ interface Envelope {
   readonly payload: string;
   readonly signatures: readonly { readonly keyid?: string; readonly sig: string }[];
 }
-
-export const DIRECTORY_PAYLOAD_TYPE = 'application/vnd.bailiwick.directory-entry+json';
 
 const SPKI_ED25519 = Buffer.from('302a300506032b6570032100', 'hex');
 
@@ -48,22 +51,35 @@ function refuse(problem: string): never {
  * @throws {SdkError} `SDK_DIRECTORY_UNVERIFIED`
  * @see DSSE v1.0 protocol: PAE(type, body) is what is signed.
  */
-export function verifyDirectoryEntry(
+export function verifyHome(
   body: unknown,
-  options: { readonly keys: readonly KeyObject[]; readonly residency: string },
-): DirectoryEntry {
+  asked: {
+    readonly keys: readonly KeyObject[];
+    readonly tenant: string;
+    readonly residency: string;
+  },
+): Home {
   const envelope = parseEnvelope(body);
-  if (envelope.payloadType !== DIRECTORY_PAYLOAD_TYPE) refuse('not a directory entry');
+  if (envelope.payloadType !== DIRECTORY_ENTRY_PAYLOAD_TYPE) refuse('not a directory entry');
   const payload = Buffer.from(envelope.payload, 'base64');
   const signed = toPae(envelope.payloadType, payload);
   // SECURITY: without this check the router, or who sits in its place, could name any cell as home.
   const isSigned = envelope.signatures.some(({ sig }) =>
-    options.keys.some((key) => verify(null, signed, key, Buffer.from(sig, 'base64'))),
+    asked.keys.some((key) => verify(null, signed, key, Buffer.from(sig, 'base64'))),
   );
   if (!isSigned) refuse('the directory entry has no signature of a pinned key');
   const entry = parseEntry(payload);
-  if (entry.residency !== options.residency) refuse('the directory entry is for another residency');
-  return entry;
+  // SECURITY: a signed entry for somebody else would lead this tenant's data to a wrong home.
+  if (entry.residency !== asked.residency || entry.tenantId !== asked.tenant) {
+    refuse('the directory entry is not the one asked for');
+  }
+  return {
+    cell: entry.cell,
+    residency: entry.residency,
+    tenant: entry.tenantId,
+    endpoints: entry.addresses.map(({ host, port }) => ({ name: entry.name, host, port })),
+    validForMs: Math.min(entry.validForMs, DIRECTORY_VALID_FOR_MS_MAX),
+  };
 }
 
 function toPae(type: string, body: Buffer): Buffer {
@@ -83,34 +99,13 @@ function parseEnvelope(body: unknown): Envelope {
 }
 
 function parseEntry(payload: Buffer): DirectoryEntry {
-  let value: Record<string, unknown>;
   try {
-    value = JSON.parse(payload.toString('utf8')) as Record<string, unknown>;
-  } catch {
-    return refuse('the directory entry is not json');
+    return parseDirectoryEntry(payload);
+  } catch (error) {
+    throw new SdkError('SDK_DIRECTORY_UNVERIFIED', 'the directory entry is malformed', {
+      cause: error,
+    });
   }
-  const { cell, residency, name, addresses, validForS } = value;
-  if (typeof cell !== 'string' || typeof residency !== 'string' || typeof name !== 'string') {
-    return refuse('the directory entry has no cell, residency and name');
-  }
-  if (!Array.isArray(addresses) || addresses.length === 0) {
-    return refuse('the directory entry has no address');
-  }
-  if (typeof validForS !== 'number' || !(validForS > 0)) refuse('the directory entry has ended');
-  return {
-    cell,
-    residency,
-    name,
-    endpoints: addresses.map((address) => parseAddress(name, address)),
-    validForS: Math.min(validForS, DIRECTORY_VALID_FOR_S_MAX),
-  };
-}
-
-function parseAddress(name: string, address: unknown): Endpoint {
-  const match = typeof address === 'string' ? /^(.+):(\d{1,5})$/.exec(address) : null;
-  if (match === null) return refuse('the directory entry has an address without a port');
-  const host = (match[1] ?? '').replace(/^\[|\]$/g, '');
-  return { name, host, port: Number(match[2]) };
 }
 
 /** Asks the router for the home of a tenant's residency. Only opaque ids go there (invariant 6). */
@@ -122,7 +117,7 @@ export async function discover(
     readonly keys: readonly KeyObject[];
     readonly claim: string | undefined;
   },
-): Promise<DirectoryEntry> {
+): Promise<Home> {
   const { tenant, residency, claim } = options;
   const answer = await router.call<unknown>({
     method: 'GET',
@@ -139,5 +134,5 @@ export async function discover(
       },
     );
   }
-  return verifyDirectoryEntry(answer.value, { keys: options.keys, residency });
+  return verifyHome(answer.value, { keys: options.keys, tenant, residency });
 }

@@ -20,7 +20,7 @@ export {
   type PinnedCell,
 } from './client.ts';
 export type { Collection, ImportOptions } from './collection.ts';
-export { type DirectoryEntry, verifyDirectoryEntry } from './directory.ts';
+export { type Home, verifyHome } from './directory.ts';
 export { SdkError, type SdkErrorCode } from './errors.ts';
 export type { AccountCredential } from './tokens.ts';
 export {

@@ -20,4 +20,4 @@ export const TOKEN_RENEWAL_SHARE = 0.25;
 /** Life of a client assertion (RFC 7523 §3: short). */
 export const ASSERTION_VALID_FOR_S = 60;
 /** Longest that a directory entry is believed, whatever it says. */
-export const DIRECTORY_VALID_FOR_S_MAX = 86_400;
+export const DIRECTORY_VALID_FOR_MS_MAX = 86_400_000;

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every command's name, arguments and options. What it does is in the file named here and is loaded when
+// the command runs.
+import type { Command, OptionValues } from 'commander';
+import { type Context, createContext } from '../context.ts';
+import { createOutput } from '../output.ts';
+
+/** What a command is given beside its context. */
+export interface Input {
+  readonly args: readonly string[];
+  readonly options: OptionValues;
+}
+/** A command's work. It writes its result and returns; failures are thrown. */
+export type Run = (context: Context, input: Input) => Promise<void>;
+
+function lazy(load: () => Promise<Run>): (...parameters: unknown[]) => Promise<void> {
+  return async (...parameters) => {
+    const command = parameters.at(-1);
+    if (!isCommand(command)) throw new Error('assertion failed: commander passes the command last');
+    const options = command.optsWithGlobals();
+    const output = createOutput({ isJson: options['json'] === true });
+    const context = createContext(output, options);
+    try {
+      const run = await load();
+      await run(context, { args: command.args, options });
+    } finally {
+      for (const close of context.closers.reverse()) await close();
+    }
+  };
+}
+
+function isCommand(value: unknown): value is Command {
+  return typeof value === 'object' && value !== null && 'optsWithGlobals' in value;
+}
+
+/** Adds all commands to the program. */
+export function registerCommands(program: Command): void {
+  registerSystem(program);
+  registerLaw(program);
+  registerTenancy(program);
+  registerRecords(program);
+  registerTrust(program);
+}
+
+function registerSystem(program: Command): void {
+  program
+    .command('demo')
+    .alias('up')
+    .description('start control plane, router and four cells, load a retailer, tell the story')
+    .option('--once', 'stop everything at the end')
+    .option('--no-story', 'only start')
+    .option('--port <number>', 'first of the ports used', '7400')
+    .option('--customers <count>', 'customers to generate', '5000')
+    .option('--orders <count>', 'orders to generate', '20000')
+    .option('--charter <file>', 'charter to start with (default: charters/retailer.yaml)')
+    .action(lazy(async () => (await import('./demo.ts')).runDemo));
+  program
+    .command('status')
+    .description('show which parts answer and whether the law is fresh')
+    .action(lazy(async () => (await import('./status.ts')).runStatus));
+  const config = program.command('config').description('show the client configuration');
+  config
+    .command('show')
+    .option('--origin', 'say for each value where it comes from')
+    .action(lazy(async () => (await import('./config.ts')).runConfigShow));
+}
+
+function registerLaw(program: Command): void {
+  const atlas = program.command('atlas').description('the world’s law as cited data');
+  atlas
+    .command('show <jurisdiction>')
+    .description('what is known of a country, a part of one, or a grouping')
+    .option('--date <date>', 'as it stood on this day')
+    .action(lazy(async () => (await import('./atlas.ts')).runAtlasShow));
+  atlas
+    .command('transfers')
+    .description('under what personal data may go from one place to another')
+    .requiredOption('--from <jurisdiction>')
+    .requiredOption('--to <jurisdiction>')
+    .option('--date <date>', 'as it stood on this day')
+    .action(lazy(async () => (await import('./atlas.ts')).runAtlasTransfers));
+  const charter = program.command('charter').description('read, check and explain a charter');
+  charter
+    .command('check <file>')
+    .description('find every mistake, with line and column')
+    .action(lazy(async () => (await import('./charter.ts')).runCharterCheck));
+  charter
+    .command('explain <file>')
+    .description('say what the charter says about a flow, and why')
+    .requiredOption('--flow <file>', 'flow as JSON or YAML')
+    .action(lazy(async () => (await import('./charter.ts')).runCharterExplain));
+  charter
+    .command('compile <file>')
+    .description('write the charter in another language')
+    .requiredOption('--to <language>', 'cedar, rego or json')
+    .action(lazy(async () => (await import('./charter.ts')).runCharterCompile));
+  program
+    .command('decide <residency>')
+    .description('ask a cell about a flow; a denial exits with 3')
+    .requiredOption('--flow <file>', 'flow as JSON or YAML')
+    .action(lazy(async () => (await import('./decide.ts')).runDecide));
+}
+
+function registerTenancy(program: Command): void {
+  const tenant = program.command('tenant').description('tenants, as an operator sees them');
+  tenant
+    .command('create')
+    .description('make a tenant with homes in these residencies')
+    .requiredOption('--residencies <list>', 'such as eu-de,us-va')
+    .option('--terms <file>', 'contract terms as YAML')
+    .action(lazy(async () => (await import('./tenant.ts')).runTenantCreate));
+  tenant
+    .command('show [tenant]')
+    .description('id, state and residencies')
+    .action(lazy(async () => (await import('./tenant.ts')).runTenantShow));
+  const account = program.command('account').description('service accounts of a tenant');
+  account
+    .command('create <residency>')
+    .description('make an account and its key pair')
+    .requiredOption('--role <role>')
+    .requiredOption('--purposes <list>', 'purposes granted; the first is the default')
+    .requiredOption('--key-file <file>', 'where to write the new private key')
+    .option('--employer <name>', 'controller or processor', 'controller')
+    .option('--kind <kind>', 'workload or person', 'workload')
+    .option('--place <jurisdiction>', 'where it runs (default: where the cell is)')
+    .option('--assurance <level>', 'low, substantial or high', 'high')
+    .action(lazy(async () => (await import('./account.ts')).runAccountCreate));
+}
+
+function registerRecords(program: Command): void {
+  program
+    .command('ingest <file>')
+    .description('send each line of a file to the cell that the charter names for it')
+    .option('--mapping <file>', 'how columns become records (default: a shipped one that fits)')
+    .option('--wait <seconds>', 'how long to wait for a cell that is away', '120')
+    .option('--refused <file>', 'write refused lines’ numbers and reasons here')
+    .option('--dry-run', 'read and route only')
+    .action(lazy(async () => (await import('./ingest.ts')).runIngest));
+  const record = program.command('record').description('records of a collection');
+  record
+    .command('get <residency> <collection> <recordId>')
+    .action(lazy(async () => (await import('./record.ts')).runRecordGet));
+  record
+    .command('search <residency> <collection>')
+    .description('find records; values come from a file or stdin, never from arguments')
+    .option('--where <file>', 'conditions as JSON; `-` reads stdin', '')
+    .option('--page-size <count>', 'records per page', '20')
+    .option('--page-token <token>', 'the next page')
+    .option('--count', 'count as well')
+    .action(lazy(async () => (await import('./record.ts')).runRecordSearch));
+  program
+    .command('erase <residency>')
+    .description('erase a person; the id is read from a file or stdin')
+    .requiredOption('--subject <file>', 'the application’s own id of the person; `-` reads stdin')
+    .option('--yes', 'do not ask')
+    .action(lazy(async () => (await import('./erase.ts')).runErase));
+}
+
+function registerTrust(program: Command): void {
+  const key = program.command('key').description('the keys that protect a tenant’s data');
+  key.command('show <residency>').action(lazy(async () => (await import('./key.ts')).runKeyShow));
+  for (const verb of ['disable', 'enable'] as const) {
+    key
+      .command(`${verb} <residency> [keyId]`)
+      .description(`${verb} the customer key (or the key named)`)
+      .option('--yes', 'do not ask')
+      .action(
+        lazy(async () => {
+          const { runKeyDisable, runKeyEnable } = await import('./key.ts');
+          return verb === 'disable' ? runKeyDisable : runKeyEnable;
+        }),
+      );
+  }
+  const transfer = program.command('transfer').description('what leaves a cell');
+  transfer
+    .command('create <residency>')
+    .requiredOption('--draft <file>', 'the transfer as JSON or YAML')
+    .action(lazy(async () => (await import('./transfer.ts')).runTransferCreate));
+  transfer
+    .command('show <residency> <transferId>')
+    .action(lazy(async () => (await import('./transfer.ts')).runTransferShow));
+  const ledger = program.command('ledger').description('what is on record');
+  ledger
+    .command('export <residency>')
+    .description('write the log, its checkpoint and own entries for offline checking')
+    .requiredOption('--output <directory>', 'must be empty or absent')
+    .action(lazy(async () => (await import('./ledger.ts')).runLedgerExport));
+  ledger
+    .command('verify <directory>')
+    .description('check an export offline; anything wrong exits with 4')
+    .action(lazy(async () => (await import('./ledger.ts')).runLedgerVerify));
+  ledger
+    .command('check <residency>')
+    .description('compare what is stored with what is on record; names rows that differ')
+    .action(lazy(async () => (await import('./ledger.ts')).runLedgerCheck));
+  ledger
+    .command('tail <residency>')
+    .description('the newest entries of the tenant')
+    .option('--count <count>', 'how many', '20')
+    .action(lazy(async () => (await import('./ledger.ts')).runLedgerTail));
+}
