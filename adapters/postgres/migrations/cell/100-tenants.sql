@@ -13,8 +13,8 @@ CREATE TABLE cell.tenants (
   updated_at   timestamptz NOT NULL DEFAULT now()
 );
 
--- Who may ask, and for what. A person's sign-in name is never here: an account of a person is found by a
--- keyed hash of issuer and subject.
+-- Who may ask with a key of its own, and for what. People who sign in at the tenant's own identity provider
+-- are not here: their account's id is a keyed hash of issuer and subject, made when they ask.
 CREATE TABLE cell.accounts (
   tenant_id       uuid NOT NULL REFERENCES cell.tenants (tenant_id),
   account         uuid NOT NULL,
@@ -27,14 +27,10 @@ CREATE TABLE cell.accounts (
   default_purpose text CHECK (default_purpose = ANY (purposes)),
   -- Ed25519 public keys, base64, that sign client assertions.
   public_keys     text[] NOT NULL DEFAULT '{}',
-  -- HMAC-SHA-256 of issuer and subject of the tenant's own identity provider.
-  sign_in_mac     bytea CHECK (length(sign_in_mac) = 32),
   is_disabled     boolean NOT NULL DEFAULT false,
   updated_at      timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (tenant_id, account)
 );
-CREATE UNIQUE INDEX accounts_sign_in ON cell.accounts (tenant_id, sign_in_mac)
-  WHERE sign_in_mac IS NOT NULL;
 
 -- A client assertion is good once (RFC 7523 §3): its id is kept as a hash until it has expired.
 CREATE TABLE cell.assertion_uses (

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from 'vitest';
+import { createAdmission, type Priority, type Release } from './backpressure.ts';
+
+const LIMITS = { inFlightCountMax: 4, inFlightPerTenantCountMax: 2, queuePerTenantCountMax: 3 };
+const SOON = { priority: 'interactive', waitMsMax: 5_000 } as const;
+const BULK = { priority: 'bulk', waitMsMax: 5_000 } as const;
+
+/** Lets every promise that can settle do so. */
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+function take(release: Release | Promise<Release>): Release {
+  if (typeof release !== 'function') throw new Error('expected a place at once');
+  return release;
+}
+
+describe('admission', () => {
+  it('lets work in at once up to the limit of a tenant, then makes it wait', async () => {
+    const gate = createAdmission(LIMITS);
+    const first = take(gate.admit('a', SOON));
+    take(gate.admit('a', SOON));
+    const third = gate.admit('a', SOON);
+    expect(typeof third).not.toBe('function');
+    expect(gate.waitingCount).toBe(1);
+    first();
+    await third;
+    expect(gate.inFlightCount).toBe(2);
+  });
+
+  it('refuses when the queue of a tenant is full, and only that tenant', () => {
+    const gate = createAdmission(LIMITS);
+    for (let index = 0; index < 2; index += 1) take(gate.admit('a', SOON));
+    for (let index = 0; index < 3; index += 1) void gate.admit('a', SOON);
+    expect(() => gate.admit('a', SOON)).toThrowError(
+      expect.objectContaining({ code: 'CELL_OVERLOADED' }),
+    );
+    expect(() => take(gate.admit('b', SOON))).not.toThrow();
+  });
+
+  it('serves tenants in turn, however many requests one of them sends', async () => {
+    const gate = createAdmission({ ...LIMITS, inFlightCountMax: 1, inFlightPerTenantCountMax: 1 });
+    const order: string[] = [];
+    const run = async (tenant: string): Promise<void> => {
+      const release = await gate.admit(tenant, SOON);
+      order.push(tenant);
+      await settle();
+      release();
+    };
+    const first = take(gate.admit('x', SOON));
+    const all = [run('a'), run('a'), run('a'), run('b'), run('b'), run('c')];
+    first();
+    await Promise.all(all);
+    expect(order).toEqual(['a', 'b', 'c', 'a', 'b', 'a']);
+  });
+
+  it('serves interactive work before bulk, and keeps places free of bulk', async () => {
+    const gate = createAdmission({ ...LIMITS, inFlightPerTenantCountMax: 4 });
+    take(gate.admit('a', BULK));
+    take(gate.admit('a', BULK));
+    const order: Priority[] = [];
+    const bulk = gate.admit('a', BULK);
+    expect(typeof bulk).not.toBe('function');
+    const one = take(gate.admit('b', SOON));
+    take(gate.admit('b', SOON));
+    void Promise.resolve(bulk).then(() => order.push('bulk'));
+    void Promise.resolve(gate.admit('c', SOON)).then(() => order.push('interactive'));
+    one();
+    await settle();
+    expect(order).toEqual(['interactive']);
+  });
+
+  it('gives up a wait at its deadline and keeps the place for others', async () => {
+    const gate = createAdmission({ ...LIMITS, inFlightPerTenantCountMax: 1 });
+    const release = take(gate.admit('a', SOON));
+    const late = gate.admit('a', { priority: 'interactive', waitMsMax: 5 });
+    await expect(late).rejects.toMatchObject({ code: 'CELL_DEADLINE_EXCEEDED' });
+    expect(gate.waitingCount).toBe(0);
+    const next = gate.admit('a', SOON);
+    release();
+    await expect(next).resolves.toBeTypeOf('function');
+  });
+
+  it('counts a place given back twice once', () => {
+    const gate = createAdmission(LIMITS);
+    const release = take(gate.admit('a', SOON));
+    take(gate.admit('a', SOON));
+    release();
+    release();
+    expect(gate.inFlightCount).toBe(1);
+  });
+
+  it('refuses what waits and what comes while it drains, and ends with the last work', async () => {
+    const gate = createAdmission({ ...LIMITS, inFlightPerTenantCountMax: 1 });
+    const release = take(gate.admit('a', SOON));
+    const waiting = gate.admit('a', SOON);
+    const drained = gate.drain();
+    await expect(waiting).rejects.toMatchObject({ code: 'CELL_SHUTTING_DOWN' });
+    expect(() => gate.admit('b', SOON)).toThrowError(
+      expect.objectContaining({ code: 'CELL_SHUTTING_DOWN' }),
+    );
+    release();
+    await expect(drained).resolves.toBeUndefined();
+  });
+});
