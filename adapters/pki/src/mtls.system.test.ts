@@ -152,15 +152,17 @@ describe('mTLS between workloads', () => {
     const talk = (session?: Buffer): Promise<{ session: Buffer | undefined; isReused: boolean }> =>
       new Promise((resolve, reject) => {
         let ticket: Buffer | undefined;
+        let isReused = false;
         const known = session === undefined ? {} : { session };
         const socket = connect({ ...options, ...known, host: '127.0.0.1', port }, () => {
+          isReused = socket.isSessionReused();
           socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
         });
         socket.on('session', (given) => {
           ticket = given;
         });
         socket.on('error', reject);
-        socket.on('close', () => resolve({ session: ticket, isReused: socket.isSessionReused() }));
+        socket.on('close', () => resolve({ session: ticket, isReused }));
         socket.resume();
       });
     const first = await talk();
