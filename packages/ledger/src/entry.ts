@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// An entry's body: ids, hashes and decision facts, never a personal value; a subject appears as a keyed
+// pseudonym (invariants 6 and 7). Its canonical JSON, under a salt, is what the leaf commits to.
+import type { Actor, CellId, Decision, EntryId, Flow, Json, TenantId } from '@bailiwick/kernel';
+import {
+  CodedError,
+  parseCellId,
+  parseEntryId,
+  parseInstant,
+  parseTenantId,
+  toCanonicalJson,
+} from '@bailiwick/kernel';
+import { LedgerError } from './errors.ts';
+
+/** What an entry tells. */
+export const ENTRY_KINDS = [
+  'decision',
+  'read',
+  'write',
+  'delete',
+  'seal',
+  'open',
+  'transfer',
+  'delivery',
+  'key',
+  'erasure',
+  'bundle',
+  'tenant',
+  'account',
+  'refusal',
+  'misdirected',
+  'late-release',
+  'observation',
+  'epoch',
+] as const;
+export type EntryKind = (typeof ENTRY_KINDS)[number];
+
+/** Longest canonical body in bytes. */
+export const ENTRY_SIZE_BYTES_MAX = 1_048_576;
+
+/** Who acted: the flow's actor and the opaque account behind it. */
+export interface EntryActor extends Actor {
+  readonly account: string;
+}
+
+/** A flow as an entry tells it: the actor stands beside it, the instant is RFC 3339. */
+export interface EntryFlow extends Omit<Flow, 'actor' | 'atMs'> {
+  readonly at: string;
+}
+
+export interface EntryDecision {
+  readonly outcome: Decision['outcome'];
+  readonly rules: readonly string[];
+  readonly cause?: string;
+  readonly obligations: readonly string[];
+  /** SHA-256 of the charter, lower-case hex. */
+  readonly charter: string;
+  readonly serial: number;
+}
+
+/** Ids of a query's records: how many, and SHA-256 over them, lower-case hex. */
+export interface EntryRecords {
+  readonly count: number;
+  readonly hash: string;
+}
+
+/** What was written; `items` is base64url of (record id 16 | version u32be | SHA-256 of the row 32)*. */
+export interface EntryWrites extends EntryRecords {
+  readonly items?: string;
+}
+
+/** Ids, hashes and counts only. */
+export type EntryFacts = Readonly<Record<string, string | number | boolean | readonly string[]>>;
+
+export interface EntryBody {
+  readonly v: 1;
+  readonly id: EntryId;
+  /** RFC 3339 in UTC. */
+  readonly at: string;
+  readonly cell: CellId;
+  /** Absent for what the cell did for no tenant. */
+  readonly tenant?: TenantId;
+  readonly kind: EntryKind;
+  readonly actor?: EntryActor;
+  readonly flow?: EntryFlow;
+  readonly decision?: EntryDecision;
+  /** Keyed pseudonym, lower-case hex. */
+  readonly subject?: string;
+  readonly records?: EntryRecords;
+  readonly writes?: EntryWrites;
+  readonly facts?: EntryFacts;
+  /** The request's UUID. */
+  readonly request?: string;
+}
+
+function refuse(problem: string, pointer?: string): never {
+  throw new LedgerError('LEDGER_ENTRY_INVALID', problem, { details: { pointer } });
+}
+
+/**
+ * The one text of a body that its leaf commits to (RFC 8785).
+ *
+ * @throws {LedgerError} `LEDGER_ENTRY_INVALID` for a value that has no canonical text or is too long.
+ */
+export function toCanonicalBody(body: EntryBody): string {
+  let text: string;
+  try {
+    text = toCanonicalJson(body as unknown as Json);
+  } catch (cause) {
+    throw new LedgerError('LEDGER_ENTRY_INVALID', 'body has no canonical text', { cause });
+  }
+  if (text.length > ENTRY_SIZE_BYTES_MAX) refuse('body is too long');
+  return text;
+}
+
+type Check = (value: unknown, pointer: string) => void;
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+const HEX_HASH = /^[0-9a-f]{64}$/;
+
+const text: Check = (value, pointer) => {
+  if (!isText(value)) refuse('expected a text', pointer);
+};
+const hex: Check = (value, pointer) => {
+  if (!isText(value) || !/^(?:[0-9a-f]{2}){8,64}$/.test(value)) refuse('expected hex', pointer);
+};
+const hash: Check = (value, pointer) => {
+  if (!isText(value) || !HEX_HASH.test(value)) refuse('expected a hash as hex', pointer);
+};
+const count: Check = (value, pointer) => {
+  if (!Number.isSafeInteger(value) || Number(value) < 0) refuse('expected a count', pointer);
+};
+const texts: Check = (value, pointer) => {
+  if (!Array.isArray(value) || !value.every(isText)) refuse('expected a list of texts', pointer);
+};
+const oneOf =
+  (items: readonly string[]): Check =>
+  (value, pointer) => {
+    if (!isText(value) || !items.includes(value)) refuse('expected a known word', pointer);
+  };
+const parsed =
+  (parse: (text: string) => unknown): Check =>
+  (value, pointer) => {
+    if (!isText(value)) refuse('expected a text', pointer);
+    try {
+      parse(value);
+    } catch (error) {
+      if (!(error instanceof CodedError) && !(error instanceof LedgerError)) throw error;
+      refuse(error.message, pointer);
+    }
+  };
+
+const writeItems: Check = (value, pointer) => {
+  if (!isText(value) || !/^[A-Za-z0-9_-]*$/.test(value)) refuse('expected base64url', pointer);
+  if (Buffer.from(value, 'base64url').length % 52 !== 0)
+    refuse('expected items of 52 bytes', pointer);
+};
+
+const facts: Check = (value, pointer) => {
+  if (!isObject(value)) refuse('expected an object', pointer);
+  for (const [key, item] of Object.entries(value)) {
+    const isScalar = isText(item) || typeof item === 'boolean' || Number.isFinite(item);
+    if (!isScalar) texts(item, `${pointer}/${key}`);
+  }
+};
+
+/** Fields of an object: a name that ends in `?` may be absent; any other name is refused. */
+const shape =
+  (fields: Readonly<Record<string, Check>>): Check =>
+  (value, pointer) => {
+    if (!isObject(value)) refuse('expected an object', pointer);
+    for (const [name, check] of Object.entries(fields)) {
+      const key = name.replace('?', '');
+      if (value[key] !== undefined) check(value[key], `${pointer}/${key}`);
+      else if (key === name) refuse('a field is absent', `${pointer}/${key}`);
+    }
+    for (const key of Object.keys(value)) {
+      if (!(key in fields) && !(`${key}?` in fields)) refuse('unknown field', `${pointer}/${key}`);
+    }
+  };
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+const BODY: Check = shape({
+  v: (value, pointer) => {
+    if (value !== 1) refuse('unknown version of body', pointer);
+  },
+  id: parsed(parseEntryId),
+  at: parsed(parseInstant),
+  cell: parsed(parseCellId),
+  'tenant?': parsed(parseTenantId),
+  kind: oneOf(ENTRY_KINDS),
+  'actor?': shape({
+    account: text,
+    kind: text,
+    role: text,
+    employer: text,
+    assurance: text,
+    place: text,
+  }),
+  'flow?': shape({
+    action: text,
+    data: shape({ class: text, categories: texts, regimes: texts, origin: text, residency: text }),
+    form: text,
+    to: shape({ kind: text, 'id?': text, location: text, operator: text }),
+    purpose: text,
+    'mechanism?': text,
+    consent: text,
+    conditions: texts,
+    at: parsed(parseInstant),
+  }),
+  'decision?': shape({
+    outcome: oneOf(['allow', 'deny']),
+    rules: texts,
+    'cause?': text,
+    obligations: texts,
+    charter: text,
+    serial: count,
+  }),
+  'subject?': hex,
+  'records?': shape({ count, hash }),
+  'writes?': shape({ count, hash, 'items?': writeItems }),
+  'facts?': facts,
+  'request?': text,
+});
+
+/**
+ * Reads a canonical body. Names of charters long gone are kept as they are: only the shape is checked.
+ *
+ * @throws {LedgerError} `LEDGER_ENTRY_INVALID` with a pointer, also for a text that is not canonical.
+ */
+export function parseEntryBody(canonicalBody: string): EntryBody {
+  if (canonicalBody.length > ENTRY_SIZE_BYTES_MAX) refuse('body is too long');
+  let value: unknown;
+  try {
+    value = JSON.parse(canonicalBody);
+  } catch (cause) {
+    throw new LedgerError('LEDGER_ENTRY_INVALID', 'body is not JSON', { cause });
+  }
+  BODY(value, '');
+  const body = value as EntryBody;
+  if (toCanonicalBody(body) !== canonicalBody) refuse('body is not in its canonical text');
+  return body;
+}
