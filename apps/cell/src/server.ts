@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+// The public listener: what happens to every request before and after its handler. In this order: id and
+// deadline, authority, credential, admission, body, shape, idempotency, handler, answer, last check of
+// the lease. Routes say what they need in `http.ts`.
+import type { ServerResponse } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import { PROBLEM_CONTENT_TYPE, type Problem } from '@bailiwick/contracts';
+import { createUuidV7 } from '@bailiwick/kernel';
+import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Admission } from './backpressure.ts';
+import type { CredentialVerifier } from './credentials/credential-verifier.ts';
+import { CellError } from './errors.ts';
+import type { RouteTraits } from './http.ts';
+import { registerIdempotency } from './idempotency/idempotency-hooks.ts';
+import type { IdempotencyStore } from './idempotency/idempotency-store.ts';
+import { isInternalFault, toProblem } from './problem.ts';
+import type { CellServices, Credential } from './services.ts';
+
+export interface PublicServerOptions {
+  /** The cell's server name; requests for another authority are refused. */
+  readonly name: string;
+  readonly bodySizeBytesMax: number;
+  readonly requestMsMax: number;
+  readonly admission: Admission;
+  readonly credentials: CredentialVerifier;
+  readonly idempotency: IdempotencyStore;
+  /** TLS: `tlsServerOptions(files)` of `@bailiwick/pki`. Absent in tests that inject requests. */
+  readonly transport?: Pick<Parameters<typeof Fastify>[0] & object, 'serverFactory'>;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set once the credential has been verified. */
+    verified: Credential | undefined;
+  }
+}
+
+const HEADERS_TIMEOUT_MS = 15_000;
+const HEADER_SIZE_BYTES_MAX = 16_384;
+const PARAMETER_LENGTH_MAX = 128;
+
+/** Makes the public server without its routes. */
+export function createPublicServer(
+  services: CellServices,
+  options: PublicServerOptions,
+): FastifyInstance {
+  const app: FastifyInstance = Fastify({
+    ...options.transport,
+    logger: false,
+    bodyLimit: options.bodySizeBytesMax,
+    connectionTimeout: 0,
+    requestTimeout: options.requestMsMax,
+    handlerTimeout: options.requestMsMax,
+    keepAliveTimeout: 65_000,
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: HEADER_SIZE_BYTES_MAX },
+    routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
+    genReqId: () => createUuidV7(services),
+    requestIdHeader: false,
+    return503OnClosing: true,
+    // SECURITY: no header from outside decides about addresses or protocol.
+    trustProxy: false,
+  });
+  app.setValidatorCompiler(TypeBoxValidatorCompiler);
+  decorate(app, services);
+  app.addHook('onRequest', (request, reply) => admit(request, reply, { services, ...options }));
+  registerIdempotency(app, options.idempotency, { holdMs: options.requestMsMax });
+  app.addHook('onSend', (request, reply, payload, done) => {
+    try {
+      guardAnswer(services, request, reply);
+      done(null, payload);
+    } catch (error) {
+      done(error instanceof Error ? error : new CellError('CELL_INTERNAL_FAULT', 'check failed'));
+    }
+  });
+  registerProblems(app, services);
+  registerFigures(app, services);
+  return app;
+}
+
+function decorate(app: FastifyInstance, services: CellServices): void {
+  app.decorateRequest('verified', undefined);
+  app.decorateRequest('deadlineMs', 0);
+  app.decorateRequest('credential', {
+    getter(this: FastifyRequest): Credential {
+      if (this.verified !== undefined) return this.verified;
+      throw new CellError('CELL_CREDENTIAL_MISSING', 'expected `Authorization: Bearer <token>`');
+    },
+  });
+  app.decorateRequest('statedPurpose', {
+    getter(this: FastifyRequest): string | undefined {
+      const stated = this.headers['bailiwick-purpose'];
+      return typeof stated === 'string' && stated !== '' ? stated : undefined;
+    },
+  });
+  app.addHook('onRequest', (request, reply, done) => {
+    request.deadlineMs = services.clock.monotonicMs() + toWaitMs(request);
+    reply.header('x-request-id', request.id);
+    reply.header('cache-control', 'no-store');
+    done();
+  });
+}
+
+/** How long the caller will wait, where it says so; never longer than the server's own limit. */
+function toWaitMs(request: FastifyRequest): number {
+  const stated = Number(request.headers['bailiwick-deadline-ms']);
+  const limit = request.routeOptions.handlerTimeout ?? 30_000;
+  return Number.isInteger(stated) && stated > 0 ? Math.min(stated, limit) : limit;
+}
+
+interface AdmitContext extends PublicServerOptions {
+  readonly services: CellServices;
+}
+
+async function admit(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  context: AdmitContext,
+): Promise<void> {
+  const traits: RouteTraits = request.routeOptions.config;
+  assertAuthority(request, context.name);
+  const isOpen = traits.access === 'open' || request.is404;
+  if (!isOpen) request.verified = await context.credentials.verify(request.headers);
+  const waitMsMax = request.deadlineMs - context.services.clock.monotonicMs();
+  const place = context.admission.admit(request.verified?.tenantId ?? 'open', {
+    priority: traits.priority ?? 'interactive',
+    waitMsMax: Math.max(1, waitMsMax),
+  });
+  const release = typeof place === 'function' ? place : await place;
+  if (reply.raw.destroyed || reply.raw.closed) release();
+  else reply.raw.once('close', release);
+}
+
+/**
+ * SECURITY: a connection opened for one name must not carry requests for another: behind a shared
+ * address that would be a way into a cell that the caller never named.
+ */
+function assertAuthority(request: FastifyRequest, name: string): void {
+  const { socket } = request.raw;
+  const authority = (request.headers.host ?? '').replace(/:\d{1,5}$/, '').toLowerCase();
+  const serverName = isTls(socket) ? socket.servername : undefined;
+  const isRight = authority === name && (serverName === undefined || serverName === name);
+  if (!isRight) {
+    throw new CellError('CELL_AUTHORITY_MISMATCH', `this is \`${name}\`: ask for that name`);
+  }
+}
+
+/** True for a real connection; injected requests of tests have none. */
+function isTls(socket: unknown): socket is TLSSocket {
+  return typeof socket === 'object' && socket !== null && 'encrypted' in socket;
+}
+
+/**
+ * INVARIANT 8: the last check stands directly before each write of plaintext to the socket and once more
+ * after it. What slipped through a process that was stopped in between is cut off and entered.
+ */
+function guardAnswer(services: CellServices, request: FastifyRequest, reply: FastifyReply): void {
+  const { verified } = request;
+  const traits: RouteTraits = request.routeOptions.config;
+  if (verified === undefined || traits.carriesPlaintext === false || reply.statusCode >= 400)
+    return;
+  const { tenantId } = verified;
+  services.keys.assertUsable(tenantId);
+  const raw = reply.raw;
+  const { write, end } = raw;
+  let isCut = false;
+  const around = <T>(send: () => T): T | undefined => {
+    if (isCut) return undefined;
+    try {
+      services.keys.assertUsable(tenantId);
+    } catch {
+      isCut = true;
+      raw.destroy();
+      return undefined;
+    }
+    const result = send();
+    try {
+      services.keys.assertUsable(tenantId);
+    } catch {
+      isCut = true;
+      raw.destroy();
+      enterLateRelease(services, request);
+    }
+    return result;
+  };
+  const guardedWrite = (...args: Parameters<ServerResponse['write']>): boolean =>
+    around(() => Reflect.apply(write, raw, args)) ?? false;
+  const guardedEnd = (...args: Parameters<ServerResponse['end']>): ServerResponse =>
+    around(() => Reflect.apply(end, raw, args)) ?? raw;
+  Object.assign(raw, { write: guardedWrite, end: guardedEnd });
+}
+
+function enterLateRelease(services: CellServices, request: FastifyRequest): void {
+  services.meter.createCounter('bailiwick.late_releases').add(1);
+  services.entries
+    .record(request.verified?.tenantId, {
+      kind: 'late-release',
+      facts: { route: request.routeOptions.url ?? 'unknown' },
+      request: request.id,
+    })
+    .catch((error: unknown) => services.log.error('late release could not be entered', { error }));
+}
+
+/** Refusals that are entered besides being answered; denials enter themselves. */
+const ENTERED: Readonly<Record<string, 'refusal' | 'misdirected'>> = {
+  CELL_PURPOSE_MISSING: 'refusal',
+  CELL_PURPOSE_FORBIDDEN: 'refusal',
+  CELL_ROLE_FORBIDDEN: 'refusal',
+  CELL_TENANT_SUSPENDED: 'refusal',
+  RESIDENCY_CLAIM_INVALID: 'refusal',
+  RESIDENCY_FORBIDDEN: 'refusal',
+  RESIDENCY_UNSUPPORTED: 'refusal',
+  CELL_MISDIRECTED: 'misdirected',
+};
+
+function registerProblems(app: FastifyInstance, services: CellServices): void {
+  const refused = services.meter.createCounter('bailiwick.refusals', {
+    description: 'requests answered with a problem, by code',
+  });
+  app.setNotFoundHandler(() => {
+    throw new CellError('CELL_ROUTE_UNKNOWN', 'see `/openapi.json` for what there is');
+  });
+  app.setErrorHandler(async (error, request, reply) => {
+    let problem = toProblem(error);
+    refused.add(1, { code: problem.code });
+    if (isInternalFault(problem)) {
+      services.log.error('request failed inside', {
+        error,
+        requestId: request.id,
+        ...toRoute(request),
+      });
+    }
+    problem = await enterRefusal(services, request, problem);
+    if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
+    if (problem.status === 429 || problem.status === 503) reply.header('retry-after', '1');
+    return reply
+      .code(problem.status)
+      .type(PROBLEM_CONTENT_TYPE)
+      .serializer(JSON.stringify)
+      .send({ ...problem, instance: request.id });
+  });
+}
+
+/** INVARIANT 3: a refusal is on record before it is told; what cannot be entered is a failure inside. */
+async function enterRefusal(
+  services: CellServices,
+  request: FastifyRequest,
+  problem: Problem,
+): Promise<Problem> {
+  const kind = ENTERED[problem.code];
+  if (kind === undefined) return problem;
+  try {
+    await services.entries.record(request.verified?.tenantId, {
+      kind,
+      facts: { code: problem.code, ...toRoute(request) },
+      request: request.id,
+    });
+    return problem;
+  } catch (error) {
+    services.log.error('refusal could not be entered', { error, requestId: request.id });
+    return toProblem(error);
+  }
+}
+
+/** The route's template: never the path, which holds ids chosen by callers. */
+function toRoute(request: FastifyRequest): { readonly route?: string } {
+  const { url } = request.routeOptions;
+  return url === undefined ? {} : { route: url };
+}
+
+function registerFigures(app: FastifyInstance, services: CellServices): void {
+  const durations = services.meter.createHistogram('http.server.request.duration', { unit: 's' });
+  app.addHook('onResponse', (request, reply, done) => {
+    durations.record(reply.elapsedTime / 1000, {
+      'http.request.method': request.method,
+      'http.route': request.routeOptions.url ?? 'unknown',
+      'http.response.status_code': String(reply.statusCode),
+    });
+    done();
+  });
+}
