@@ -24,8 +24,6 @@ export const BUNDLE_PAYLOAD_TYPE = 'application/vnd.bailiwick.bundle.v1+json';
 export const FRESHNESS_PAYLOAD_TYPE = 'application/vnd.bailiwick.freshness.v1+json';
 /** DSSE payload type of an `ApprovalStatement`. */
 export const APPROVAL_PAYLOAD_TYPE = 'application/vnd.bailiwick.approval.v1+json';
-/** DSSE payload type of a `Delivery` from a cell. */
-export const DELIVERY_PAYLOAD_TYPE = 'application/vnd.bailiwick.delivery.v1+json';
 
 /** Longest charter text in characters. */
 export const CHARTER_TEXT_LENGTH_MAX = 1_000_000;

@@ -1,5 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-export * from './bundle.ts';
+export {
+  APPROVAL_PAYLOAD_TYPE,
+  type ApprovalStatement,
+  ApprovalStatementSchema,
+  BUNDLE_PAYLOAD_TYPE,
+  type Bundle,
+  type BundleAnswer,
+  BundleAnswerSchema,
+  type BundleCell,
+  BundleCellSchema,
+  BundleSchema,
+  type BundleTenant,
+  BundleTenantSchema,
+  CHARTER_TEXT_LENGTH_MAX,
+  FRESHNESS_PAYLOAD_TYPE,
+  type FreshnessStatement,
+  FreshnessStatementSchema,
+  NonceSchema,
+  parseApprovalStatement,
+  parseBundle,
+  parseBundleAnswer,
+  parseFreshnessStatement,
+  SpiffeIdSchema,
+  TENANT_STATES,
+  type TenantState,
+} from './bundle.ts';
 export {
   type CollectionDescription,
   type CollectionSchema,
@@ -16,7 +41,64 @@ export {
   type ObservedLocation,
   parseCellConfig,
 } from './config.ts';
-export * from './directory.ts';
+export {
+  CellRequestSchema,
+  type CharterAnswer,
+  type CharterRequest,
+  CharterRequestSchema,
+  SigningKeyRequestSchema,
+  type SuspensionRequest,
+  SuspensionRequestSchema,
+  type TenantAnswer,
+  type TenantHome,
+  type TenantRequest,
+  TenantRequestSchema,
+} from './control-api.ts';
+export {
+  type ControlConfig,
+  ControlConfigSchema,
+  type IdentityConfig,
+  parseControlConfig,
+  parseRouterConfig,
+  type RouterConfig,
+  RouterConfigSchema,
+  type TelemetryConfig,
+} from './control-config.ts';
+export {
+  checkDelivery,
+  DELIVERY_DIMENSIONS,
+  DELIVERY_GROUPS_COUNT_MAX,
+  DELIVERY_MEASURES,
+  DELIVERY_MINIMUM_COUNT,
+  DELIVERY_PAYLOAD_TYPE,
+  type Delivery,
+  type DeliveryDimension,
+  type DeliveryGroup,
+  type DeliveryMeasure,
+  DeliverySchema,
+  parseDelivery,
+} from './delivery.ts';
+export {
+  type Address,
+  AddressSchema,
+  type CellAddress,
+  CellIdSchema,
+  DIRECTORY_ENTRY_PAYLOAD_TYPE,
+  type DirectoryEntry,
+  DirectoryEntrySchema,
+  EnvelopeSchema,
+  HostNameSchema,
+  InstantSchema,
+  PublicKeySchema,
+  parseDirectoryEntry,
+  parseRouterDirectory,
+  ResidencySchema,
+  ROUTER_DIRECTORY_PAYLOAD_TYPE,
+  type RouterDirectory,
+  RouterDirectorySchema,
+  Sha256Schema,
+  UuidSchema,
+} from './directory.ts';
 export {
   FIELD_TYPES,
   FieldNameSchema,
@@ -37,7 +119,13 @@ export {
   parseFieldText,
 } from './import-mapping.ts';
 export { createLineSplitter, type LineSplitter, parseCsvLine, type SplitLine } from './lines.ts';
-export * from './parse-with.ts';
+export {
+  ContractError,
+  checkWith,
+  findProblems,
+  parseWith,
+  type ValueProblem,
+} from './parse-with.ts';
 export {
   NearestFlowSchema,
   PROBLEM_CONTENT_TYPE,
@@ -48,3 +136,10 @@ export {
   toProblemType,
 } from './problem.ts';
 export * from './record.ts';
+export {
+  parseRollup,
+  ROLLUP_COUNTERS,
+  type Rollup,
+  type RollupCounter,
+  RollupSchema,
+} from './rollup.ts';
