@@ -1,2 +1,69 @@
 // SPDX-License-Identifier: Apache-2.0
-export * from './dsse.ts';
+export {
+  BLIND_INDEX_SIZE_BYTES,
+  blindIndex,
+  NORMAL_FORM_VERSION,
+  NORMAL_FORMS,
+  type NormalForm,
+  toNormalForm,
+} from './blind-index.ts';
+export { deriveRecordId, deriveSubjectId } from './caller-id.ts';
+export {
+  addDsseSignature,
+  DSSE_PAYLOAD_SIZE_BYTES_MAX,
+  DSSE_SIGNATURES_COUNT_MAX,
+  type DsseEnvelope,
+  DsseError,
+  type DsseErrorCode,
+  type DssePinnedKey,
+  type DsseSignature,
+  type DsseSigner,
+  encodePae,
+  parseDsse,
+  parsePinnedKey,
+  signDsse,
+  toDsseKeyId,
+  toDsseSigner,
+  toPublicKeyText,
+  type VerifiedDsse,
+  verifyDsse,
+} from './dsse.ts';
+export { ENVELOPE_OVERHEAD_BYTES, openEnvelope, sealEnvelope } from './envelope.ts';
+export { KeysError, type KeysErrorCode } from './errors.ts';
+export { FACTS_MAC_SIZE_BYTES, macFacts, verifyFacts } from './facts.ts';
+export {
+  CALLER_ID_LENGTH_MAX,
+  INDEXED_VALUE_LENGTH_MAX,
+  KEY_SIZE_BYTES,
+  LEASE_MARGIN_MS,
+  LEASE_MS,
+  PLAINTEXT_SIZE_BYTES_MAX,
+  RENEWAL_INTERVAL_MS,
+  SUBJECTS_PER_SHRED_KEY_MAX,
+} from './limits.ts';
+export {
+  type BulkSealTemplate,
+  createSealer,
+  digestSeal,
+  type KeyHandle,
+  openValue,
+  parseSealedText,
+  parseSealedValue,
+  type SealedValue,
+  type Sealer,
+  sealValue,
+  toSealedText,
+} from './sealed-value.ts';
+export { createKey, takeKey, wipe, withMaterial } from './secret.ts';
+export {
+  deriveSubjectWrappingKey,
+  encodeWrapContext,
+  type SubjectWrapping,
+  unwrapKey,
+  WRAP_KINDS,
+  WRAP_SIZE_BYTES,
+  type WrapContext,
+  type WrapKind,
+  wrapKey,
+} from './wrap.ts';
+export { forgetDerivations } from './xaes.ts';

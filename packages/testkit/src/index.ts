@@ -1,3 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
 export { createFakeClock, type FakeClock } from './fake-clock.ts';
 export { createSeededRandom } from './seeded-random.ts';
+export { parseVectors } from './vectors.ts';
