@@ -45,6 +45,8 @@ export interface CellConfig {
     readonly port: number;
     readonly customerKeys: { readonly kind: 'file'; readonly directory: string };
     readonly erasableStore: { readonly replicas: readonly string[] };
+    /** SPIFFE identity of the key service's own process; only it reads this. */
+    readonly identity?: CellConfig['identity'];
   };
   readonly control: {
     readonly url: string;
@@ -85,6 +87,7 @@ const Jurisdiction: TSchema = Type.String({
 });
 const Host: TSchema = Type.String({ minLength: 1, maxLength: 253 });
 const Port: TSchema = Type.Integer({ minimum: 0, maximum: 65_535 });
+const Identity: TSchema = Type.Object({ certFile: Path, keyFile: Path, bundleFile: Path }, strict);
 const Count = (options: { readonly default: number; readonly maximum: number }): TSchema =>
   Type.Integer({ minimum: 1, ...options });
 
@@ -111,7 +114,7 @@ export const CellConfigSchema: TSchema = Type.Object(
       strict,
     ),
     internal: Type.Object({ host: Host, port: Port }, strict),
-    identity: Type.Object({ certFile: Path, keyFile: Path, bundleFile: Path }, strict),
+    identity: Identity,
     database: Type.Object(
       {
         urlFile: Path,
@@ -130,6 +133,7 @@ export const CellConfigSchema: TSchema = Type.Object(
           { replicas: Type.Array(Path, { minItems: 2, maxItems: 8, uniqueItems: true }) },
           strict,
         ),
+        identity: Type.Optional(Identity),
       },
       strict,
     ),
