@@ -6,6 +6,7 @@ import { type Collection, createCollection } from './collection.ts';
 import type { Call } from './transport.ts';
 import type {
   CharterSummary,
+  CollectionDescription,
   CollectionSchema,
   Decisions,
   EntryOpened,
@@ -73,9 +74,15 @@ export interface Cell {
     get(entryId: string, options?: CallOptions): Promise<Answer<EntryOpened>>;
   };
   readonly collections: {
-    put(id: string, schema: CollectionSchema, options?: CallOptions): Promise<Answer<unknown>>;
-    get(id: string, options?: CallOptions): Promise<Answer<CollectionSchema>>;
-    list(options?: CallOptions): Promise<Answer<{ readonly items: readonly CollectionSchema[] }>>;
+    put(
+      id: string,
+      schema: CollectionSchema,
+      options?: CallOptions,
+    ): Promise<Answer<CollectionDescription>>;
+    get(id: string, options?: CallOptions): Promise<Answer<CollectionDescription>>;
+    list(
+      options?: CallOptions,
+    ): Promise<Answer<{ readonly items: readonly CollectionDescription[] }>>;
   };
   /** Records of one collection. */
   collection(id: string): Collection;

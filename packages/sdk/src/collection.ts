@@ -8,8 +8,9 @@ import type {
   ImportResult,
   RecordDraft,
   RecordPage,
-  Search,
+  SearchQuery,
   StoredRecord,
+  Where,
 } from './wire.ts';
 
 export interface ImportOptions extends CallOptions {
@@ -33,10 +34,13 @@ export interface Collection {
     change: { readonly version: number },
     options?: CallOptions,
   ): Promise<Answer<unknown>>;
-  search(search: Search, options?: CallOptions): Promise<Answer<RecordPage>>;
+  search(query: SearchQuery, options?: CallOptions): Promise<Answer<RecordPage>>;
   /** All pages of a search, one record at a time; a problem ends it as an exception. */
-  searchAll(search: Search, options?: CallOptions): AsyncGenerator<StoredRecord>;
-  count(where: Search['where'], options?: CallOptions): Promise<Answer<{ readonly count: number }>>;
+  searchAll(query: SearchQuery, options?: CallOptions): AsyncGenerator<StoredRecord>;
+  count(
+    where: Where | undefined,
+    options?: CallOptions,
+  ): Promise<Answer<{ readonly count: number }>>;
   /** Records as lines of JSON: accepted, unchanged and refused are counted; repeating changes nothing. */
   import(lines: string | Buffer, options?: ImportOptions): Promise<Answer<ImportResult>>;
 }
@@ -87,7 +91,7 @@ export function createCollection(call: Caller, id: string): Collection {
 
 async function* iterate(
   search: Collection['search'],
-  query: Search,
+  query: SearchQuery,
   options: CallOptions | undefined,
 ): AsyncGenerator<StoredRecord> {
   let pageToken = query.pageToken;

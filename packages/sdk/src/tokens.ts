@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Credentials of one account at one cell: access tokens by private_key_jwt (RFC 7523), the residency
 // claim by token exchange (RFC 8693), both renewed before they end and fetched once however many wait.
-import { createPrivateKey, type KeyObject, randomUUID, sign } from 'node:crypto';
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  type KeyObject,
+  randomUUID,
+  sign,
+} from 'node:crypto';
 import { unwrap } from './answer.ts';
 import { SdkError } from './errors.ts';
 import { ASSERTION_VALID_FOR_S, TOKEN_RENEWAL_SHARE } from './limits.ts';
@@ -75,6 +82,17 @@ export function parsePrivateKey(pem: string): KeyObject {
   throw new SdkError('SDK_OPTIONS_INVALID', 'expected an ed25519 private key in PEM');
 }
 
+/** Type of an assertion, so that no other token passes for one. */
+const ASSERTION_TYPE = 'client-authentication+jwt';
+
+/** An Ed25519 key's id: hex of the first 16 bytes of SHA-256('bailiwick/key-id/v1\0' ‖ public key). */
+export function toKeyId(key: KeyObject): string {
+  const publicKey = key.type === 'private' ? createPublicKey(key) : key;
+  const raw = publicKey.export({ type: 'spki', format: 'der' }).subarray(-32);
+  const hash = createHash('sha256').update('bailiwick/key-id/v1\0').update(raw);
+  return hash.digest('hex').slice(0, 32);
+}
+
 /** Signs a client assertion (RFC 7523 §3) with EdDSA. */
 export function createAssertion(
   key: KeyObject,
@@ -83,7 +101,7 @@ export function createAssertion(
   const issuedAt = Math.floor(nowMs / 1000);
   const encode = (value: unknown): string =>
     Buffer.from(JSON.stringify(value)).toString('base64url');
-  const signed = `${encode({ alg: 'EdDSA', typ: 'JWT' })}.${encode({
+  const signed = `${encode({ alg: 'EdDSA', typ: ASSERTION_TYPE, kid: toKeyId(key) })}.${encode({
     iss: account,
     sub: account,
     aud: audience,

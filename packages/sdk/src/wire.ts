@@ -1,11 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // What goes over the wire between this library and a cell, as types. The schemas that check it are in
 // `contracts`; a test in `apps/cell` holds both together.
-import type { Consent, DataClass, Decision, Flow } from '@bailiwick/kernel';
+import type { FieldValue } from '@bailiwick/contracts';
+import type { Consent, Decision, Flow } from '@bailiwick/kernel';
 import type { Problem } from './answer.ts';
 
-export type FieldValue = string | number | boolean | null;
-export type Fields = Readonly<Record<string, FieldValue>>;
+export type {
+  CollectionDescription,
+  CollectionSchema,
+  Condition,
+  FieldValue,
+  ImportResult,
+  RecordDraft,
+  RecordPage,
+  RefusedLine,
+  SearchQuery,
+  StoredRecord,
+  Where,
+} from '@bailiwick/contracts';
+
+/** Fields to write; `null` removes one. */
+export type Fields = Readonly<Record<string, FieldValue | null>>;
 
 /** A flow as JSON: the instant is RFC 3339 and may be left out (now). */
 export type WireFlow = Omit<Flow, 'atMs' | 'consent' | 'conditions'> & {
@@ -75,59 +90,6 @@ export interface CharterSummary {
   readonly categories: readonly unknown[];
 }
 
-export interface RecordDraft {
-  /** The caller's own id; becomes a keyed hash. Made up when absent. */
-  readonly id?: string;
-  readonly subject?: string;
-  readonly origin: string;
-  readonly fields: Fields;
-}
-
-export interface StoredRecord {
-  readonly recordId: string;
-  readonly subjectId?: string;
-  readonly version: number;
-  readonly label: Readonly<Record<string, unknown>>;
-  readonly fields: Fields;
-  readonly masked?: readonly string[];
-}
-
-export type Condition = {
-  readonly [operator in 'eq' | 'lt' | 'lte' | 'gt' | 'gte']?: FieldValue;
-} & { readonly in?: readonly FieldValue[] };
-
-export interface Search {
-  readonly where?: Readonly<Record<string, Condition>>;
-  readonly sort?: readonly { readonly field: string; readonly direction?: 'asc' | 'desc' }[];
-  readonly pageSize?: number;
-  readonly pageToken?: string;
-  readonly count?: boolean;
-}
-
-export interface RecordPage {
-  readonly items: readonly StoredRecord[];
-  readonly nextPageToken?: string;
-  readonly count?: number;
-}
-
-export interface RefusedLine {
-  readonly line: number;
-  readonly code: string;
-  readonly detail: string;
-  readonly pointer?: string;
-}
-
-export interface ImportResult {
-  readonly accepted: number;
-  readonly unchanged: number;
-  readonly refused: readonly RefusedLine[];
-  readonly entries?: readonly string[];
-}
-
-export interface CollectionSchema {
-  readonly [key: string]: unknown;
-}
-
 export interface TransferDraft {
   readonly kind: 'copy' | 'move' | 'aggregate' | 'standby' | 'export';
   readonly selection: Readonly<Record<string, unknown>>;
@@ -167,5 +129,3 @@ export interface EntryOpened {
   readonly proof?: Readonly<Record<string, unknown>>;
   readonly [key: string]: unknown;
 }
-
-export type { DataClass };

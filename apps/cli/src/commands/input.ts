@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading what a command is given as a file: JSON or YAML, `-` for stdin. Personal values come this way
+// and never as arguments, which everybody on the machine can read.
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { readText } from '../connect.ts';
+import { CliError } from '../errors.ts';
+
+/** Text of a file or of stdin. */
+export function readInput(file: string, what: string): string {
+  return file === '-' ? readFileSync(0, 'utf8') : readText(file, what);
+}
+
+/** A mapping out of a JSON or YAML file. @throws {CliError} `CLI_USAGE_WRONG` */
+export function readMapping(file: string, what: string): Readonly<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = parse(readInput(file, what), { maxAliasCount: 0 });
+  } catch (error) {
+    if (error instanceof CliError) throw error;
+    throw new CliError('CLI_USAGE_WRONG', `${what} \`${file}\` is neither JSON nor YAML`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new CliError('CLI_USAGE_WRONG', `${what} \`${file}\` is not a mapping`);
+  }
+  return { ...value };
+}
+
+/** The argument at `index`. Commander has checked that it is there. */
+export function argument(args: readonly string[], index: number): string {
+  const value = args[index];
+  if (value === undefined) throw new CliError('CLI_USAGE_WRONG', 'an argument is missing');
+  return value;
+}
+
+/** A list such as `eu-de,us-va`. */
+export function toList(text: string): readonly string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
