@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+export {
+  ATTRIBUTE_IDS,
+  ATTRIBUTE_INDEX,
+  type Attribute,
+  type AttributeId,
+  CONDITION_INDEX_FIRST,
+  findPeriod,
+  NONE,
+} from './attribute.ts';
+export { type Box, type Masks, toMasks, type ValueSet, type Variant } from './box.ts';
+export {
+  type CompiledCharter,
+  type CompiledRetention,
+  type CompileOptions,
+  compileCharter,
+  findCell,
+  findOrigin,
+  homeOf,
+  type Sha256Hex,
+  suggestOrigin,
+} from './compile.ts';
+export type {
+  CellClause,
+  CharterDocument,
+  Choice,
+  ExceptionClause,
+  FlowClause,
+  HomeClause,
+  KeyClause,
+  ObligationClause,
+  PropertyClause,
+  RetentionClause,
+  RuleClause,
+} from './document.ts';
+export {
+  CHARTER_PROBLEM_CODES,
+  CharterError,
+  type CharterErrorCode,
+  type CharterProblem,
+  type CharterProblemCode,
+} from './errors.ts';
+export type { BoxContext } from './flow-box.ts';
+export type { Home, HomeRefusal } from './home.ts';
+export { type ParseOptions, parseCharter } from './parse.ts';
+export type {
+  CompiledCell,
+  CompiledMechanism,
+  CompiledProperty,
+  CompiledProvider,
+  CompiledRule,
+} from './resolve.ts';
+export { toJsonSchema } from './schema.ts';
+export { type CompiledTerms, type ContractTerms, compileTerms, parseTerms } from './terms.ts';

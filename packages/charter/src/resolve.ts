@@ -1,0 +1,602 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a charter means: names looked up, rules written out as boxes. Everything that is wrong is reported
+// with a pointer into the document; whoever calls decides whether that is an error.
+import { ATLAS_DATES, findJurisdiction } from '@bailiwick/atlas';
+import {
+  type CellId,
+  isCoded,
+  type Obligation,
+  parseCellId,
+  parseDate,
+  parseInstant,
+  type Residency,
+  toResidency,
+} from '@bailiwick/kernel';
+import { ATTRIBUTE_INDEX, type Attribute, createAttributes, listPlaces } from './attribute.ts';
+import { type Box, intersectSets, isEmptySet, subtractBox, type Variant } from './box.ts';
+import type {
+  CharterDocument,
+  ExceptionClause,
+  MechanismClause,
+  ObligationClause,
+  RuleClause,
+} from './document.ts';
+import {
+  type BoxContext,
+  BoxReader,
+  HOME,
+  type MechanismReach,
+  type NamedPlace,
+  toPeriodSet,
+} from './flow-box.ts';
+import { type Home, resolveHomes } from './home.ts';
+import { INSTANT_COUNT_MAX, VARIANT_COUNT_MAX } from './limits.ts';
+import { createPlaceBook, type PlaceBook } from './places.ts';
+import { type Report, toPointerStep } from './shape.ts';
+import { findNearest } from './suggest.ts';
+
+/** A rule or an exception, ready to be told in a decision. */
+export interface CompiledRule {
+  readonly id: string;
+  readonly effect: 'allow' | 'forbid';
+  readonly because: string;
+  readonly source: string;
+  readonly obligations: readonly Obligation[];
+  /** Pointer to it in the document. */
+  readonly pointer: string;
+  readonly isException: boolean;
+}
+
+export interface CompiledCell {
+  readonly id: CellId;
+  readonly residency: Residency;
+  readonly location: string;
+  readonly operator: string;
+}
+
+export interface CompiledProvider {
+  readonly id: string;
+  readonly location: string;
+  readonly operator: string;
+}
+
+export interface CompiledMechanism {
+  readonly id: string;
+  /** Regime to the atlas's instrument. */
+  readonly under: Readonly<Record<string, string>>;
+  /** First instant; absent: always. */
+  readonly fromMs?: number;
+  /** First instant at which it no longer holds, by expiry or suspension; absent: no end. */
+  readonly endsMs?: number;
+}
+
+/** A property to be proved: none of these flows is allowed. */
+export interface CompiledProperty {
+  readonly id: string;
+  readonly because: string;
+  readonly boxes: readonly Box[];
+}
+
+export interface Resolved {
+  readonly cells: readonly CompiledCell[];
+  readonly providers: readonly CompiledProvider[];
+  readonly mechanisms: readonly CompiledMechanism[];
+  readonly regimes: readonly string[];
+  readonly homes: ReadonlyMap<string, Home>;
+  readonly conditions: readonly string[];
+  readonly instantsMs: readonly number[];
+  readonly attributes: readonly Attribute[];
+  readonly rules: readonly CompiledRule[];
+  readonly variants: readonly Variant[];
+  readonly properties: readonly CompiledProperty[];
+  readonly context: BoxContext;
+}
+
+function toMoment(text: string): number {
+  return text.includes('T') ? parseInstant(text) : parseDate(text);
+}
+
+/** Runs a parse of a date; a date that is no day of the calendar is reported. */
+function readMoment(text: string, pointer: string, report: Report): number | undefined {
+  try {
+    return toMoment(text);
+  } catch (error) {
+    if (!isCoded(error, 'KERNEL_INSTANT_INVALID')) throw error;
+    report({
+      code: 'CHARTER_PERIOD_INVALID',
+      message: `\`${text}\` is no day of the calendar`,
+      pointer,
+      expected: 'a date such as `2026-11-20`',
+    });
+    return undefined;
+  }
+}
+
+function checkJurisdiction(id: string, pointer: string, report: Report): void {
+  const found = findJurisdiction(id);
+  if (found && found.id === id && found.kind !== 'grouping') return;
+  const suggestion = found && found.kind !== 'grouping' ? found.id : findNearest(id, listPlaces());
+  report({
+    code: 'CHARTER_NAME_UNKNOWN',
+    message: `\`${id}\` is no jurisdiction of the atlas${suggestion ? `: did you mean \`${suggestion}\`?` : ''}`,
+    pointer,
+    expected: 'a jurisdiction such as `de` or `us-va`',
+    ...(suggestion === undefined ? {} : { suggestion }),
+  });
+}
+
+function resolveCells(document: CharterDocument, report: Report): readonly CompiledCell[] {
+  const cells = new Map<string, CompiledCell>();
+  for (const [key, clause] of Object.entries(document.cells)) {
+    const pointer = `/cells${toPointerStep(key)}`;
+    const id = parseCellId(key);
+    if (cells.has(id))
+      report({
+        code: 'CHARTER_KEY_DUPLICATE',
+        message: `\`${id}\` is declared twice`,
+        pointer,
+        expected: 'each cell once',
+      });
+    checkJurisdiction(clause.location, `${pointer}/location`, report);
+    checkJurisdiction(clause.operator, `${pointer}/operator`, report);
+    cells.set(id, {
+      id,
+      residency: toResidency(id),
+      location: clause.location,
+      operator: clause.operator,
+    });
+  }
+  const references: (readonly [cell: string, pointer: string])[] = [
+    ...Object.entries(document.homes).map(
+      ([key, home]) => [home.cell, `/homes${toPointerStep(key)}/cell`] as const,
+    ),
+    ...(document.otherwise ? [[document.otherwise.cell, '/otherwise/cell'] as const] : []),
+  ];
+  for (const [cell, pointer] of references) {
+    if (cells.has(parseCellId(cell))) continue;
+    const suggestion = findNearest(
+      cell,
+      [...cells.keys()].flatMap((id) => [id, toResidency(parseCellId(id))]),
+    );
+    report({
+      code: 'CHARTER_NAME_UNKNOWN',
+      message: `\`${cell}\` is no cell of this charter${suggestion ? `: did you mean \`${suggestion}\`?` : ''}`,
+      pointer,
+      expected: `one of ${[...cells.keys()].map((id) => `\`${id}\``).join(', ')}`,
+      ...(suggestion === undefined ? {} : { suggestion }),
+    });
+  }
+  return [...cells.values()];
+}
+
+function resolveMechanism(id: string, clause: MechanismClause, report: Report): CompiledMechanism {
+  const pointer = `/mechanisms${toPointerStep(id)}`;
+  const fromMs =
+    clause.from === undefined ? undefined : readMoment(clause.from, `${pointer}/from`, report);
+  const ends = (['until', 'suspendedFrom'] as const).flatMap((key) => {
+    const text = clause[key];
+    const ms = text === undefined ? undefined : readMoment(text, `${pointer}/${key}`, report);
+    return ms === undefined ? [] : [ms];
+  });
+  return {
+    id,
+    under: { ...clause.under },
+    ...(fromMs === undefined ? {} : { fromMs }),
+    ...(ends.length === 0 ? {} : { endsMs: Math.min(...ends) }),
+  };
+}
+
+function listInstants(
+  document: CharterDocument,
+  mechanisms: readonly CompiledMechanism[],
+  book: PlaceBook,
+  report: Report,
+): readonly number[] {
+  const instants = new Set<number>();
+  const add = (ms: number | undefined): void => {
+    if (ms !== undefined && Number.isFinite(ms)) instants.add(ms);
+  };
+  const clauses = [
+    ...document.rules.map((clause, index) => [clause, `/rules/${index}`] as const),
+    ...(document.exceptions ?? []).map(
+      (clause, index) => [clause, `/exceptions/${index}`] as const,
+    ),
+    ...(document.properties ?? []).map(
+      (clause, index) => [clause.never, `/properties/${index}/never`] as const,
+    ),
+  ];
+  for (const [clause, pointer] of clauses) {
+    for (const key of ['from', 'until'] as const) {
+      const text = clause[key];
+      if (text !== undefined) add(readMoment(text, `${pointer}/${key}`, report));
+    }
+  }
+  for (const mechanism of mechanisms) {
+    add(mechanism.fromMs);
+    add(mechanism.endsMs);
+  }
+  for (const name of Object.keys(document.places ?? {})) {
+    for (const endsMs of book.findMembers(name)?.values() ?? []) add(endsMs);
+  }
+  if (instants.size > INSTANT_COUNT_MAX) {
+    report({
+      code: 'CHARTER_PERIOD_INVALID',
+      message: `the charter names ${instants.size} instants`,
+      pointer: '',
+      expected: `at most ${INSTANT_COUNT_MAX}`,
+    });
+  }
+  return [...instants].sort((a, b) => a - b).slice(0, INSTANT_COUNT_MAX);
+}
+
+function checkNames(
+  document: CharterDocument,
+  homes: ReadonlyMap<string, Home>,
+  report: Report,
+): void {
+  for (const [label, id] of Object.entries(document.names ?? {})) {
+    if (homes.has(id)) continue;
+    report({
+      code: 'CHARTER_NAME_UNKNOWN',
+      message: `\`${id}\` is no jurisdiction of the atlas`,
+      pointer: `/names${toPointerStep(label)}`,
+      expected: 'a jurisdiction such as `ie`',
+    });
+  }
+  for (const key of Object.keys(document.places ?? {})) {
+    if (findJurisdiction(key)) {
+      report({
+        code: 'CHARTER_NAME_LOOKALIKE',
+        message: `\`${key}\` is a name of the atlas already`,
+        pointer: `/places${toPointerStep(key)}`,
+        expected: 'a name of its own',
+      });
+    }
+  }
+  for (const section of ['categories', 'mechanisms', 'providers', 'regimes', 'cells'] as const) {
+    for (const key of Object.keys(document[section] ?? {})) {
+      if (key === 'none' || key === HOME) {
+        report({
+          code: 'CHARTER_NAME_INVALID',
+          message: `\`${key}\` has a meaning of its own in rules`,
+          pointer: `/${section}${toPointerStep(key)}`,
+          expected: 'another name',
+        });
+      }
+    }
+  }
+}
+
+function toObligations(
+  clauses: readonly ObligationClause[] | undefined,
+  options: {
+    readonly pointer: string;
+    readonly categories: readonly string[];
+    readonly report: Report;
+  },
+): readonly Obligation[] {
+  const { pointer, categories, report } = options;
+  return (clauses ?? []).map((clause, index) => {
+    const at = `${pointer}/obligations/${index}`;
+    const refuse = (message: string, expected: string): void =>
+      report({ code: 'CHARTER_OBLIGATION_INVALID', message, pointer: at, expected });
+    if ((clause.kind === 'aggregate') !== (clause.minimumCount !== undefined)) {
+      refuse(
+        `\`minimumCount\` belongs to \`aggregate\` and only to it`,
+        '`{ kind: aggregate, minimumCount: 10 }`',
+      );
+    }
+    if (clause.categories !== undefined && clause.kind !== 'mask' && clause.kind !== 'redact') {
+      refuse(
+        '`categories` belongs to `mask` and `redact`',
+        '`{ kind: mask, categories: [contact] }`',
+      );
+    }
+    if (clause.kind === 'mask' && clause.categories === undefined)
+      refuse('`mask` must say what it hides', '`{ kind: mask, categories: [contact] }`');
+    for (const [position, category] of (clause.categories ?? []).entries()) {
+      if (categories.includes(category)) continue;
+      const suggestion = findNearest(category, categories);
+      report({
+        code: 'CHARTER_NAME_UNKNOWN',
+        message: `\`${category}\` is no category of this charter${suggestion ? `: did you mean \`${suggestion}\`?` : ''}`,
+        pointer: `${at}/categories/${position}`,
+        expected: 'a category of this charter',
+        ...(suggestion === undefined ? {} : { suggestion }),
+      });
+    }
+    return clause;
+  });
+}
+
+/** Aggregates of personal or secret data are only aggregates above a smallest group. */
+function checkAggregate(
+  rule: CompiledRule,
+  boxes: readonly Box[],
+  clause: RuleClause | ExceptionClause,
+  attributes: readonly Attribute[],
+  report: Report,
+): void {
+  if (rule.effect !== 'allow' || clause.form === undefined) return;
+  const form = attributes[ATTRIBUTE_INDEX.form]?.indexOf.get('aggregated') ?? 0;
+  const isGrouped = rule.obligations.some((obligation) => obligation.kind === 'aggregate');
+  const isProtected = boxes.some((box) => {
+    const classes = box[ATTRIBUTE_INDEX['data.class']];
+    return (
+      (box[ATTRIBUTE_INDEX.form]?.[form] ?? 0) === 1 &&
+      (classes === undefined || classes[0] === 1 || classes[1] === 1)
+    );
+  });
+  if (!isProtected || isGrouped) return;
+  report({
+    code: 'CHARTER_OBLIGATION_INVALID',
+    message: `\`${rule.id}\` allows aggregates and does not say how large a group must be`,
+    pointer: rule.pointer,
+    expected: '`obligations: [{ kind: aggregate, minimumCount: 10 }]`',
+  });
+}
+
+interface Ruling {
+  readonly rule: CompiledRule;
+  readonly clause: RuleClause | ExceptionClause;
+  readonly boxes: readonly Box[];
+}
+
+function readRulings(
+  document: CharterDocument,
+  reader: BoxReader,
+  report: Report,
+): readonly Ruling[] {
+  const categories = Object.keys(document.categories);
+  const seen = new Map<string, string>();
+  const claim = (id: string, pointer: string): void => {
+    const first = seen.get(id);
+    if (first !== undefined)
+      report({
+        code: 'CHARTER_RULE_DUPLICATE',
+        message: `\`${id}\` is the id of another rule already`,
+        pointer,
+        expected: `an id of its own; the other is at \`${first}\``,
+      });
+    else seen.set(id, pointer);
+  };
+  const rules = document.rules.map((clause, index): Ruling => {
+    const pointer = `/rules/${index}`;
+    const effect = clause.allow === undefined ? 'forbid' : 'allow';
+    const id = clause.allow ?? clause.forbid ?? `rule-${index}`;
+    if ((clause.allow === undefined) === (clause.forbid === undefined)) {
+      report({
+        code: 'CHARTER_SHAPE_INVALID',
+        message: 'a rule either allows or forbids',
+        pointer,
+        expected: '`allow: <id>` or `forbid: <id>`',
+      });
+    }
+    claim(id, `${pointer}/${effect}`);
+    if (effect === 'forbid' && clause.obligations)
+      report({
+        code: 'CHARTER_OBLIGATION_INVALID',
+        message: 'a rule that forbids has no obligations',
+        pointer: `${pointer}/obligations`,
+        expected: 'obligations on rules that allow',
+      });
+    const obligations = toObligations(clause.obligations, { pointer, categories, report });
+    const { because, source } = clause;
+    return {
+      rule: { id, effect, because, source, obligations, pointer, isException: false },
+      clause,
+      boxes: reader.read(clause, pointer),
+    };
+  });
+  const exceptions = (document.exceptions ?? []).map((clause, index): Ruling => {
+    const pointer = `/exceptions/${index}`;
+    claim(clause.exception, `${pointer}/exception`);
+    if (!Object.hasOwn(document.roles, clause.approver)) {
+      report({
+        code: 'CHARTER_NAME_UNKNOWN',
+        message: `\`${clause.approver}\` is no role of this charter`,
+        pointer: `${pointer}/approver`,
+        expected: 'a role of this charter',
+      });
+    }
+    const obligations = toObligations(clause.obligations, { pointer, categories, report });
+    return {
+      rule: {
+        id: clause.exception,
+        effect: 'allow',
+        because: clause.reason,
+        source: clause.source,
+        obligations,
+        pointer,
+        isException: true,
+      },
+      clause,
+      boxes: reader.read(clause, pointer),
+    };
+  });
+  return [...rules, ...exceptions];
+}
+
+/** Rules that forbid, less what exceptions lift from them. */
+function toVariants(
+  document: CharterDocument,
+  rulings: readonly Ruling[],
+  report: Report,
+): readonly Variant[] {
+  const variants: Variant[] = [];
+  const lifts = (document.exceptions ?? []).flatMap((clause, index) =>
+    (clause.lifts ?? []).map((id, position) => ({
+      id,
+      exception: clause.exception,
+      pointer: `/exceptions/${index}/lifts/${position}`,
+    })),
+  );
+  for (const lift of lifts) {
+    const target = rulings.find((ruling) => ruling.rule.id === lift.id);
+    if (target?.rule.effect === 'forbid') continue;
+    const suggestion = findNearest(
+      lift.id,
+      rulings.filter((ruling) => ruling.rule.effect === 'forbid').map((ruling) => ruling.rule.id),
+    );
+    report({
+      code: 'CHARTER_NAME_UNKNOWN',
+      message: `\`${lift.id}\` is no rule that forbids`,
+      pointer: lift.pointer,
+      expected: 'the id of a rule that forbids',
+      ...(suggestion === undefined ? {} : { suggestion }),
+    });
+  }
+  rulings.forEach(({ rule, boxes }, index) => {
+    let parts = boxes;
+    if (rule.effect === 'forbid') {
+      for (const lift of lifts.filter((item) => item.id === rule.id)) {
+        for (const hole of rulings.find((other) => other.rule.id === lift.exception)?.boxes ?? []) {
+          parts = parts.flatMap((part) => subtractBox(part, hole));
+        }
+      }
+    }
+    if (boxes.length === 0) {
+      report({
+        code: 'CHARTER_RULE_EMPTY',
+        message: `\`${rule.id}\` can never apply: what it asks for excludes itself`,
+        pointer: rule.pointer,
+        expected: 'conditions that some flow can meet',
+      });
+    }
+    for (const box of parts) variants.push({ rule: index, box });
+  });
+  if (variants.length > VARIANT_COUNT_MAX) {
+    report({
+      code: 'CHARTER_SHAPE_INVALID',
+      message: `the rules come to ${variants.length} conjunctions`,
+      pointer: '/rules',
+      expected: `at most ${VARIANT_COUNT_MAX}`,
+    });
+  }
+  return variants;
+}
+
+function toReaches(
+  mechanisms: readonly CompiledMechanism[],
+  attributes: readonly Attribute[],
+  instantsMs: readonly number[],
+): readonly MechanismReach[] {
+  const regimes = attributes[ATTRIBUTE_INDEX['data.regime']];
+  return mechanisms.map(({ id, under, fromMs, endsMs }) => ({
+    id,
+    regimes: Uint8Array.from(regimes?.values ?? [], (regime) =>
+      Object.hasOwn(under, regime) ? 1 : 0,
+    ),
+    periods:
+      fromMs === undefined && endsMs === undefined
+        ? undefined
+        : toPeriodSet(
+            instantsMs,
+            fromMs ?? Number.NEGATIVE_INFINITY,
+            endsMs ?? Number.POSITIVE_INFINITY,
+          ),
+  }));
+}
+
+/** The names of the places from which each residency's data is read day by day. */
+function toTerritories(document: CharterDocument): ReadonlyMap<string, readonly NamedPlace[]> {
+  const territories = new Map<string, NamedPlace[]>();
+  for (const [key, { location, territory }] of Object.entries(document.cells)) {
+    const names = territory === undefined ? [location] : [territory].flat();
+    const residency = toResidency(parseCellId(key));
+    const pointer = `/cells${toPointerStep(key)}/${territory === undefined ? 'location' : 'territory'}`;
+    const places = names.map((name) => ({ name, pointer }));
+    territories.set(residency, [...(territories.get(residency) ?? []), ...places]);
+  }
+  return territories;
+}
+
+/** Looks up every name and writes every rule out. */
+export function resolveCharter(document: CharterDocument, report: Report): Resolved {
+  if (!ATLAS_DATES.includes(document.atlas)) {
+    report({
+      code: 'CHARTER_ATLAS_DATE_UNKNOWN',
+      message: `there is no atlas of \`${document.atlas}\``,
+      pointer: '/atlas',
+      expected: `one of ${ATLAS_DATES.map((date) => `\`${date}\``).join(', ')}`,
+      ...(ATLAS_DATES.length === 0 ? {} : { suggestion: ATLAS_DATES.at(-1) ?? '' }),
+    });
+  }
+  const cells = resolveCells(document, report);
+  const providers = Object.entries(document.providers ?? {}).map(([id, { location, operator }]) => {
+    checkJurisdiction(location, `/providers${toPointerStep(id)}/location`, report);
+    checkJurisdiction(operator, `/providers${toPointerStep(id)}/operator`, report);
+    return { id, location, operator };
+  });
+  const homes = resolveHomes(document, report);
+  checkNames(document, homes, report);
+  const mechanisms = Object.entries(document.mechanisms ?? {}).map(([id, clause]) =>
+    resolveMechanism(id, clause, report),
+  );
+  const regimes = [
+    ...new Set(
+      [...homes.values()]
+        .flatMap((home) => (home.ok ? home.regimes : []))
+        .concat(Object.keys(document.regimes ?? {})),
+    ),
+  ].sort();
+  const origins = [...homes].filter(([, home]) => home.ok).map(([origin]) => origin);
+  const book = createPlaceBook({
+    onDate: document.atlas,
+    candidates: [...new Set([...listPlaces(), ...origins])],
+    places: document.places ?? {},
+  });
+  const instantsMs = listInstants(document, mechanisms, book, report);
+  const conditions = Object.keys(document.conditions ?? {});
+  const attributes = createAttributes({
+    roles: Object.keys(document.roles),
+    employers: Object.keys(document.employers),
+    categories: Object.keys(document.categories),
+    regimes,
+    origins,
+    residencies: [...new Set(cells.map((cell) => cell.residency))],
+    destinations: [...cells.map((cell) => cell.id), ...providers.map((provider) => provider.id)],
+    purposes: Object.keys(document.purposes),
+    mechanisms: mechanisms.map((mechanism) => mechanism.id),
+    conditions,
+    instantsMs,
+  });
+  const context: BoxContext = {
+    attributes,
+    book,
+    instantsMs,
+    mechanisms: toReaches(mechanisms, attributes, instantsMs),
+    residencyOf: new Map(cells.map((cell) => [cell.id, cell.residency])),
+    territoryOf: toTerritories(document),
+    conditions,
+  };
+  const reader = new BoxReader(context, report);
+  const rulings = readRulings(document, reader, report);
+  for (const { rule, boxes, clause } of rulings)
+    checkAggregate(rule, boxes, clause, attributes, report);
+  const variants = toVariants(document, rulings, report);
+  const properties = (document.properties ?? []).map((clause, index) => ({
+    id: clause.property,
+    because: clause.because,
+    boxes: reader.read(clause.never, `/properties/${index}/never`),
+  }));
+  return {
+    cells,
+    providers,
+    mechanisms,
+    regimes,
+    homes,
+    conditions,
+    instantsMs,
+    attributes,
+    rules: rulings.map((ruling) => ruling.rule),
+    variants,
+    properties,
+    context,
+  };
+}
+
+/** True when the set accepts nothing that the other does. */
+export function areApart(left: Box, right: Box): boolean {
+  return left.some((set, attribute) => isEmptySet(intersectSets(set, right[attribute])));
+}
