@@ -108,6 +108,15 @@ export {
   type NormalForm,
 } from './field.ts';
 export {
+  DecisionSchema,
+  type DecisionsRequest,
+  DecisionsRequestSchema,
+  DestinationSchema,
+  FLOWS_COUNT_MAX,
+  type WireFlow,
+  WireFlowSchema,
+} from './flow.ts';
+export {
   createLineMapper,
   findMissingColumns,
   type IdPart,

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+// The enforcement point that all capabilities share: which purpose a request has, what its flow is, what
+// the charter says, whether the cell can do what the charter obliges it to, and what goes on record.
+import {
+  type Action,
+  assertNever,
+  type Clock,
+  type Decision,
+  type Flow,
+  type Obligation,
+  type ObligationKind,
+  type TenantId,
+  toInstant,
+} from '@bailiwick/kernel';
+import type { Meter } from '@bailiwick/telemetry';
+import { CellError, DenialError } from '../errors.ts';
+import type { Credential, Enforcement, EntryWriter, FlowRequest, Law } from '../services.ts';
+import { crossesBorder, type Site } from './border.ts';
+
+export interface EnforcementPorts {
+  readonly clock: Clock;
+  readonly law: Law;
+  readonly entries: EntryWriter;
+  readonly meter: Meter;
+  readonly site: Site;
+}
+
+interface Decided {
+  readonly flow: Flow;
+  readonly decision: Decision;
+}
+
+/**
+ * What this cell can fulfil, by action. An obligation that is not here turns an allow into a deny:
+ * nothing is let through on a promise.
+ */
+function isFulfillable(action: Action, kind: ObligationKind): boolean {
+  switch (kind) {
+    case 'log':
+      return true;
+    case 'mask':
+      return action === 'read' || action === 'search' || action === 'open';
+    case 'aggregate':
+    case 'checkpoint':
+      return action === 'transfer' || action === 'export';
+    case 'redact':
+    case 'tokenise':
+    case 'pseudonymise':
+    case 'noise':
+    case 'notify':
+      return false;
+    default:
+      return assertNever(kind);
+  }
+}
+
+/** What the doors may ask beyond what capabilities may. */
+export interface CellEnforcement extends Enforcement {
+  /**
+   * The charter's answer to a flow that somebody else enforces, denials with the nearest flows. What it
+   * obliges to is told and left to whoever asked.
+   */
+  answer(tenantId: TenantId, flow: Flow): Decision;
+}
+
+/** Makes the enforcement point of a cell. */
+export function createEnforcement(ports: EnforcementPorts): CellEnforcement {
+  const { law, entries } = ports;
+  const decisions = ports.meter.createCounter('bailiwick.decisions', {
+    description: 'flows decided, by action and outcome',
+  });
+  const decide = (credential: Credential, request: FlowRequest): Decided => {
+    const flow = toFlow(credential, request, ports.clock.nowMs());
+    const decision = decideOwn(ports, credential.tenantId, flow);
+    decisions.add(1, { action: flow.action, outcome: decision.outcome });
+    return { flow, decision };
+  };
+  return {
+    purposeOf: (credential, stated) => purposeOf(law, credential, stated),
+    answer(tenantId, flow) {
+      const decision = decideFlow(ports, tenantId, flow);
+      decisions.add(1, { action: flow.action, outcome: decision.outcome });
+      return explain(ports, tenantId, { flow, decision }).decision;
+    },
+    decide,
+    async require(credential, request) {
+      const decided = decide(credential, request);
+      if (decided.decision.outcome === 'allow') return decided;
+      const explained = explain(ports, credential.tenantId, decided);
+      // INVARIANT 3: the refusal is on record before the caller knows of it.
+      await entries.record(credential.tenantId, {
+        kind: 'refusal',
+        ...toDraft(credential, explained),
+      });
+      throw new DenialError(explained.decision);
+    },
+    toDraft,
+  };
+}
+
+function purposeOf(law: Law, credential: Credential, stated: string | undefined): string {
+  const purpose = stated ?? credential.defaultPurpose;
+  if (purpose === undefined) {
+    throw new CellError('CELL_PURPOSE_MISSING', 'state a purpose in `Bailiwick-Purpose`');
+  }
+  // SECURITY: the purpose must be the account's own and one that the charter knows; a caller cannot
+  // grant itself one by naming it. The name is not repeated: a caller could put anything there.
+  if (!credential.purposes.includes(purpose) || !law.current().charter.purposes.includes(purpose)) {
+    throw new CellError(
+      'CELL_PURPOSE_FORBIDDEN',
+      'the stated purpose is not granted to this account',
+    );
+  }
+  return purpose;
+}
+
+function toFlow(credential: Credential, request: FlowRequest, atMs: number): Flow {
+  const { kind, role, employer, assurance, place } = credential;
+  return {
+    actor: { kind, role, employer, assurance, place },
+    action: request.action,
+    data: {
+      class: request.class,
+      categories: request.categories,
+      regimes: request.regimes,
+      origin: request.origin,
+      residency: request.residency,
+    },
+    form: request.form ?? 'plain',
+    to: request.to ?? { kind: 'reader', location: place, operator: place },
+    purpose: request.purpose,
+    ...(request.mechanism === undefined ? {} : { mechanism: request.mechanism }),
+    consent: request.consent ?? 'absent',
+    conditions: request.conditions ?? [],
+    atMs,
+  };
+}
+
+/** Charter and terms first, then freshness: each can only make the answer stricter. */
+function decideFlow(ports: EnforcementPorts, tenantId: TenantId, flow: Flow): Decision {
+  const decision = ports.law.current().engineFor(tenantId).decide(flow);
+  const isStale = decision.outcome === 'allow' && !ports.law.isFresh();
+  return isStale && crossesBorder(flow, ports.site) ? toStaleDenial(decision) : decision;
+}
+
+/** A flow that this cell itself enforces: it must also be able to do what it is obliged to. */
+function decideOwn(ports: EnforcementPorts, tenantId: TenantId, flow: Flow): Decision {
+  const decision = decideFlow(ports, tenantId, flow);
+  if (decision.outcome === 'deny') return decision;
+  const unfulfillable = decision.obligations.find(({ kind }) => !isFulfillable(flow.action, kind));
+  return unfulfillable === undefined ? decision : toObligationDenial(decision, unfulfillable);
+}
+
+function toStaleDenial(decision: Decision): Decision {
+  return {
+    ...decision,
+    outcome: 'deny',
+    cause: 'charter-stale',
+    obligations: [],
+    nearest: [],
+    reasons: [
+      {
+        rule: 'freshness',
+        because: 'the charter in this cell is out of date, so flows that cross a border stop',
+        source: 'Bailiwick invariant 11',
+      },
+    ],
+  };
+}
+
+function toObligationDenial(decision: Decision, { kind }: Obligation): Decision {
+  return {
+    ...decision,
+    outcome: 'deny',
+    cause: 'obligation-unfulfillable',
+    nearest: [],
+    reasons: [
+      ...decision.reasons,
+      {
+        rule: 'obligation',
+        because: `this cell cannot fulfil the obligation to ${kind} for this action`,
+        source: 'Bailiwick invariant 4',
+      },
+    ],
+  };
+}
+
+/** A denial of the engine with the nearest flows that it would allow; anything else as it is. */
+function explain(ports: EnforcementPorts, tenantId: TenantId, decided: Decided): Decided {
+  const { outcome, cause } = decided.decision;
+  const isEngines = cause !== 'charter-stale' && cause !== 'obligation-unfulfillable';
+  if (outcome === 'allow' || !isEngines) return decided;
+  const engine = ports.law.current().engineFor(tenantId);
+  return { flow: decided.flow, decision: engine.explain(decided.flow).decision };
+}
+
+function toDraft(
+  credential: Credential,
+  { flow, decision }: Decided,
+): ReturnType<Enforcement['toDraft']> {
+  const { actor, atMs, ...rest } = flow;
+  return {
+    actor: { account: credential.account, ...actor },
+    flow: { ...rest, at: toInstant(atMs) },
+    decision: {
+      outcome: decision.outcome,
+      rules: decision.rules,
+      ...(decision.cause === undefined ? {} : { cause: decision.cause }),
+      obligations: decision.obligations.map(({ kind }) => kind),
+      charter: decision.charter.hash,
+      serial: decision.charter.serial,
+    },
+  };
+}
