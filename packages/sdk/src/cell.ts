@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A cell as a tenant's account sees it. Each method is one route; nothing is cached here and nothing is
 // kept of what goes through.
-import type { Answer } from './answer.ts';
+import { type Answer, unwrap } from './answer.ts';
 import { type Collection, createCollection } from './collection.ts';
 import type { Call } from './transport.ts';
 import type {
@@ -10,9 +10,13 @@ import type {
   CollectionSchema,
   Decisions,
   EntryOpened,
+  EntryPage,
+  EntryQuery,
   ErasureReceipt,
   FieldValue,
   KeyState,
+  LedgerCheck,
+  ListedEntry,
   Openings,
   SealRequest,
   SealResult,
@@ -72,6 +76,10 @@ export interface Cell {
       options?: CallOptions,
     ): Promise<Answer<{ readonly items: readonly Readonly<Record<string, unknown>>[] }>>;
     get(entryId: string, options?: CallOptions): Promise<Answer<EntryOpened>>;
+    /** The tenant's own entries, with salts, in the order of the log. */
+    list(query: EntryQuery, options?: CallOptions): Promise<Answer<EntryPage>>;
+    /** All pages of them, one entry at a time; a problem ends it as an exception. */
+    listAll(query: EntryQuery, options?: CallOptions): AsyncGenerator<ListedEntry>;
   };
   readonly collections: {
     put(
@@ -102,6 +110,10 @@ export interface Cell {
   readonly ledger: {
     /** The newest signed checkpoint, as text. */
     checkpoint(options?: CallOptions): Promise<Answer<string>>;
+    /** A tile or bundle of the log by its C2SP path: bytes. */
+    tile(path: string, options?: CallOptions): Promise<Answer<Buffer>>;
+    /** Compares what is stored with what is on record. */
+    check(options?: CallOptions): Promise<Answer<LedgerCheck>>;
     inclusionProofs(
       query: Readonly<Record<string, unknown>>,
       options?: CallOptions,
@@ -134,12 +146,7 @@ export function createCell(call: Caller, identity: CellIdentity): Cell {
       call({ method: 'POST', path: '/v1/blind-indexes', body: value }, options),
     collection: (id) => createCollection(call, id),
     health: (options) => call({ method: 'GET', path: '/v1/health' }, options),
-    entries: {
-      create: (facts, options) =>
-        call({ method: 'POST', path: '/v1/entries', body: toEntries(facts) }, options),
-      get: (entryId, options) =>
-        call({ method: 'GET', path: `/v1/entries/${encodeURIComponent(entryId)}` }, options),
-    },
+    entries: createEntries(call),
     collections: {
       put: (id, schema, options) =>
         call({ method: 'PUT', path: toCollectionPath(id), body: schema }, options),
@@ -173,10 +180,42 @@ function createTrust(call: Caller): Pick<Cell, 'transfers' | 'keys' | 'erasures'
     },
     ledger: {
       checkpoint: (options) => call({ method: 'GET', path: '/v1/ledger/checkpoint' }, options),
+      tile: (path, options) => call({ method: 'GET', path: `/v1/ledger/${path}` }, options),
+      check: (options) => call({ method: 'POST', path: '/v1/ledger/checks', body: {} }, options),
       inclusionProofs: (query, options) =>
         call({ method: 'POST', path: '/v1/ledger/inclusion-proofs', body: query }, options),
     },
   };
+}
+
+function createEntries(call: Caller): Cell['entries'] {
+  const list: Cell['entries']['list'] = (query, options) =>
+    call({ method: 'GET', path: `/v1/entries${toQuery(query)}` }, options);
+  return {
+    list,
+    async *listAll(query, options) {
+      let pageToken = query.pageToken;
+      do {
+        const next = { ...query, ...(pageToken === undefined ? {} : { pageToken }) };
+        const page = unwrap(await list(next, options));
+        yield* page.items;
+        pageToken = page.nextPageToken;
+      } while (pageToken !== undefined);
+    },
+    create: (facts, options) =>
+      call({ method: 'POST', path: '/v1/entries', body: toEntries(facts) }, options),
+    get: (entryId, options) =>
+      call({ method: 'GET', path: `/v1/entries/${encodeURIComponent(entryId)}` }, options),
+  };
+}
+
+/** Page sizes and tokens only: neither says anything about a person. */
+function toQuery(query: EntryQuery): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) parameters.set(name, String(value));
+  }
+  return parameters.size === 0 ? '' : `?${parameters.toString()}`;
 }
 
 function toEntries(facts: readonly Readonly<Record<string, unknown>>[]): unknown {

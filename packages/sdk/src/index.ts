@@ -25,7 +25,6 @@ export { SdkError, type SdkErrorCode } from './errors.ts';
 export type { AccountCredential } from './tokens.ts';
 export {
   type Call,
-  type ClientIdentity,
   type Endpoint,
   type Method,
   openTransport,

@@ -2,7 +2,7 @@
 // HTTP to one server: TLS to an address under the server's own name, bounded retries with jitter, one
 // Idempotency-Key per call. Knows nothing of tokens, residencies or what the bodies mean.
 import { randomUUID } from 'node:crypto';
-import { type Dispatcher, Pool } from 'undici';
+import { type buildConnector, type Dispatcher, Pool } from 'undici';
 import type { Answer } from './answer.ts';
 import { toProblem } from './answer.ts';
 import { SdkError } from './errors.ts';
@@ -24,19 +24,12 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** A client's own certificate, where a server asks for one (mTLS). */
-export interface ClientIdentity {
-  readonly cert: string;
-  readonly key: string;
-}
-
 export interface TransportOptions {
   readonly endpoint: Endpoint;
   /** PEM of the certificate authorities to trust instead of the system's. */
   readonly ca?: string;
-  readonly identity?: ClientIdentity;
-  /** Replaces the check of the server's name by one of the caller's own (SPIFFE ids). */
-  readonly checkServerIdentity?: (name: string, certificate: unknown) => Error | undefined;
+  /** Connects in its own way (mTLS with SPIFFE identities); `ca` is then not used. */
+  readonly connector?: buildConnector.connector;
   readonly connectionsCountMax?: number;
 }
 
@@ -76,18 +69,16 @@ const RETRIED_STATUS = new Set([429, 502, 503, 504]);
 /** Opens a transport to one server; connections are made when first needed. Close it when done. */
 export function openTransport(options: TransportOptions): Transport {
   const { endpoint } = options;
-  const { ca, identity, checkServerIdentity } = options;
+  const { ca } = options;
   const pool = new Pool(`https://${endpoint.host ?? endpoint.name}:${endpoint.port}`, {
     connections: options.connectionsCountMax ?? CONNECTIONS_COUNT_MAX,
     headersTimeout: ATTEMPT_MS_MAX,
     bodyTimeout: ATTEMPT_MS_MAX,
-    connect: {
+    connect: options.connector ?? {
       servername: endpoint.name,
       timeout: 5_000,
       minVersion: 'TLSv1.3',
       ...(ca === undefined ? {} : { ca }),
-      ...(identity === undefined ? {} : { cert: identity.cert, key: identity.key }),
-      ...(checkServerIdentity === undefined ? {} : { checkServerIdentity }),
     },
   });
   return {
@@ -163,7 +154,7 @@ async function attemptOnce(
   const timeout = AbortSignal.timeout(Math.ceil(leftMs));
   const signal = call.signal === undefined ? timeout : AbortSignal.any([timeout, call.signal]);
   let response: Dispatcher.ResponseData;
-  let text: string;
+  let bytes: Buffer;
   try {
     response = await pool.request({
       method: call.method,
@@ -172,11 +163,11 @@ async function attemptOnce(
       body: toBody(call),
       signal,
     });
-    text = await readText(response);
+    bytes = await readBytes(response);
   } catch (error) {
     return toFailedAttempt(call, error, { isGivenUp: call.signal?.aborted === true });
   }
-  const answer = toAnswer(response, text);
+  const answer = toAnswer(response, bytes);
   if (!answer.ok && isRetried(answer.problem.status, answer.problem.code)) {
     return { answer, ...toRetryAfter(response) };
   }
@@ -218,7 +209,7 @@ function toRetryAfter(response: Dispatcher.ResponseData): { readonly retryAfterM
   return Number.isFinite(seconds) && seconds >= 0 ? { retryAfterMs: seconds * 1000 } : {};
 }
 
-async function readText(response: Dispatcher.ResponseData): Promise<string> {
+async function readBytes(response: Dispatcher.ResponseData): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
   for await (const chunk of response.body as AsyncIterable<Buffer>) {
@@ -228,10 +219,10 @@ async function readText(response: Dispatcher.ResponseData): Promise<string> {
     }
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks, sizeBytes).toString('utf8');
+  return Buffer.concat(chunks, sizeBytes);
 }
 
-function toAnswer(response: Dispatcher.ResponseData, text: string): Answer<unknown> {
+function toAnswer(response: Dispatcher.ResponseData, bytes: Buffer): Answer<unknown> {
   const status = response.statusCode;
   const meta = {
     status,
@@ -241,7 +232,7 @@ function toAnswer(response: Dispatcher.ResponseData, text: string): Answer<unkno
   const type = toSingle(response.headers['content-type']) ?? '';
   let value: unknown;
   try {
-    value = text === '' ? undefined : type.includes('json') ? JSON.parse(text) : text;
+    value = toValue(bytes, type);
   } catch (error) {
     throw new SdkError('SDK_ANSWER_INVALID', 'the answer is not the JSON it says it is', {
       cause: error,
@@ -249,6 +240,13 @@ function toAnswer(response: Dispatcher.ResponseData, text: string): Answer<unkno
   }
   if (status >= 200 && status < 300) return { ok: true, value, meta };
   return { ok: false, problem: toProblem(status, value), meta };
+}
+
+/** JSON as a value, text as text, anything else as bytes. */
+function toValue(bytes: Buffer, type: string): unknown {
+  if (/[/+]json\b/.test(type)) return bytes.length === 0 ? undefined : JSON.parse(bytes.toString());
+  if (type.startsWith('text/')) return bytes.toString('utf8');
+  return bytes.length === 0 ? undefined : bytes;
 }
 
 function toSingle(header: string | string[] | undefined): string | undefined {

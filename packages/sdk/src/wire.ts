@@ -123,6 +123,32 @@ export interface ErasureReceipt {
   readonly [key: string]: unknown;
 }
 
+/** An entry of the tenant's own with its salt: what opens its leaf. */
+export interface ListedEntry {
+  /** Position in the log. */
+  readonly index: number;
+  /** base64url. */
+  readonly salt: string;
+  /** Canonical text. */
+  readonly body: string;
+}
+
+export interface EntryQuery {
+  readonly pageSize?: number;
+  readonly pageToken?: string;
+  readonly order?: 'asc' | 'desc';
+}
+
+export interface EntryPage {
+  readonly items: readonly ListedEntry[];
+  readonly nextPageToken?: string;
+}
+
+export interface LedgerCheck {
+  readonly problems: readonly Readonly<Record<string, unknown>>[];
+  readonly [key: string]: unknown;
+}
+
 export interface EntryOpened {
   readonly body: Readonly<Record<string, unknown>>;
   readonly salt?: string;

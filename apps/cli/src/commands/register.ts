@@ -188,6 +188,8 @@ function registerTrust(program: Command): void {
   ledger
     .command('verify <directory>')
     .description('check an export offline; anything wrong exits with 4')
+    .option('--key <file>', 'the log’s verifier key, from elsewhere than the export')
+    .option('--earlier <file>', 'a checkpoint kept from before')
     .action(lazy(async () => (await import('./ledger.ts')).runLedgerVerify));
   ledger
     .command('check <residency>')

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// `bailiwick ledger`: take the log out, check it without trusting anybody, look at its end.
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { type ExportedBody, toTilePath, writeExport } from '@bailiwick/ledger';
+import { type ExportReport, inspectExport, parseVerifierKey } from '@bailiwick/ledger/verify';
+import { type Cell, unwrap } from '@bailiwick/sdk';
+import type { Context } from '../context.ts';
+import { CliError } from '../errors.ts';
+import { EXIT } from '../exit.ts';
+import { toTable } from '../output.ts';
+import { argument } from './input.ts';
+import type { Input } from './register.ts';
+
+/** File of an export directory in which the log's key is noted beside it: for convenience, not for trust. */
+export const KEY_FILE = 'verifier-key';
+const PAGE_SIZE = 500;
+
+/** Runs `bailiwick ledger export <residency> --output <directory>`. */
+export async function runLedgerExport(context: Context, { args, options }: Input): Promise<void> {
+  const residency = argument(args, 0);
+  const directory = path.resolve(String(options['output']));
+  const cell = await context.cell(residency);
+  const config = await context.config();
+  const written = await exportLedger(cell, { directory, tenant: config.tenant.value.id });
+  context.output.result(
+    { v: 1, directory, ...written },
+    () => `${written.filesCount} files in ${directory}`,
+  );
+}
+
+/** Writes a cell's log and this tenant's bodies into an empty directory. */
+export async function exportLedger(
+  cell: Cell,
+  { directory, tenant }: { readonly directory: string; readonly tenant: string },
+): Promise<{ readonly filesCount: number }> {
+  mkdirSync(directory, { recursive: true });
+  if (readdirSync(directory).length > 0) {
+    throw new CliError('CLI_USAGE_WRONG', `\`${directory}\` is not empty`);
+  }
+  const checkpoint = unwrap(await cell.ledger.checkpoint());
+  const files = new Set<string>();
+  const parts = writeExport({
+    checkpoint,
+    tenant,
+    readTile: async (address) => unwrap(await cell.ledger.tile(toTilePath(address))),
+    bodies: listBodies(cell),
+  });
+  for await (const { path: name, bytes } of parts) {
+    const file = path.join(directory, name);
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, bytes, { flag: 'a' });
+    files.add(name);
+  }
+  return { filesCount: files.size };
+}
+
+async function* listBodies(cell: Cell): AsyncGenerator<ExportedBody> {
+  for await (const { index, salt, body } of cell.entries.listAll({ pageSize: PAGE_SIZE })) {
+    yield { index, salt: Buffer.from(salt, 'base64url'), body };
+  }
+}
+
+/** Runs `bailiwick ledger verify <directory>`. */
+export async function runLedgerVerify(context: Context, { args, options }: Input): Promise<void> {
+  const directory = path.resolve(argument(args, 0));
+  const key = await findKey(context, { directory, stated: options['key'] });
+  const earlier: unknown = options['earlier'];
+  const report = await verifyDirectory(directory, {
+    key,
+    ...(typeof earlier === 'string' ? { earlier: readFileSync(earlier) } : {}),
+  });
+  context.output.result({ v: 1, isVerified: report.problems.length === 0, ...report }, () =>
+    toReportText(report),
+  );
+  if (report.problems.length > 0) process.exitCode = EXIT.unverified;
+}
+
+/** Checks an export offline: nothing but the directory and the log's key is used. */
+export function verifyDirectory(
+  directory: string,
+  options: { readonly key: string; readonly earlier?: Uint8Array },
+): Promise<ExportReport> {
+  return inspectExport(
+    {
+      async read(name) {
+        try {
+          return readFileSync(path.join(directory, name));
+        } catch {
+          return undefined;
+        }
+      },
+      list: async () => listFiles(directory),
+    },
+    {
+      originKey: parseVerifierKey(options.key),
+      ...(options.earlier === undefined ? {} : { earlier: options.earlier }),
+    },
+  );
+}
+
+function listFiles(directory: string, below = ''): string[] {
+  return readdirSync(path.join(directory, below)).flatMap((name) => {
+    const relative = below === '' ? name : `${below}/${name}`;
+    return statSync(path.join(directory, relative)).isDirectory()
+      ? listFiles(directory, relative)
+      : [relative];
+  });
+}
+
+/** The log's key: stated, or of the configuration. Never out of the export, which could bring its own. */
+async function findKey(
+  context: Context,
+  { directory, stated }: { readonly directory: string; readonly stated: unknown },
+): Promise<string> {
+  if (typeof stated === 'string') return readFileSync(stated, 'utf8').trim();
+  const origin = readFileSync(path.join(directory, 'checkpoint'), 'utf8').split('\n')[0] ?? '';
+  const { cells } = await context.config();
+  const found = Object.values(cells).find(({ cell }) => origin.startsWith(`${cell}/`))?.ledgerKey;
+  if (found !== undefined) return found;
+  throw new CliError('CLI_USAGE_WRONG', `the configuration has no key for the log \`${origin}\``, {
+    hint: 'give the verifier key you got from elsewhere with `--key <file>`',
+  });
+}
+
+/** A report in words. */
+export function toReportText(report: ExportReport): string {
+  const { origin, size, root, tilesCount, bodiesCount, problems } = report;
+  return [
+    problems.length === 0 ? 'verified' : 'NOT verified',
+    `${origin}: ${size.toLocaleString('en')} entries, root ${root.slice(0, 16)}…, ${tilesCount} tiles, ${bodiesCount.toLocaleString('en')} bodies opened`,
+    ...problems.map(({ code, path: file, because }) => `  ${code}: ${file}: ${because}`),
+  ].join('\n');
+}
+
+/** Runs `bailiwick ledger tail <residency>`. */
+export async function runLedgerTail(context: Context, { args, options }: Input): Promise<void> {
+  const count = Number(options['count']);
+  if (!Number.isInteger(count) || count < 1) {
+    throw new CliError('CLI_USAGE_WRONG', 'expected `--count` as a number from 1');
+  }
+  const cell = await context.cell(argument(args, 0));
+  const { items } = unwrap(await cell.entries.list({ pageSize: count, order: 'desc' }));
+  const entries = items.map(({ index, body }) => ({ index, body: parseBody(body) }));
+  context.output.result({ v: 1, items: entries }, () =>
+    toTable(
+      ['index', 'at', 'kind', 'outcome', 'purpose'],
+      entries.map(({ index, body }) => [
+        index,
+        String(body['at'] ?? ''),
+        String(body['kind'] ?? ''),
+        toInner(body, 'decision', 'outcome'),
+        toInner(body, 'flow', 'purpose'),
+      ]),
+    ),
+  );
+}
+
+function parseBody(text: string): Readonly<Record<string, unknown>> {
+  const value: unknown = JSON.parse(text);
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}
+
+function toInner(body: Readonly<Record<string, unknown>>, key: string, inner: string): string {
+  const value = body[key];
+  if (typeof value !== 'object' || value === null) return '';
+  return String(Object.entries(value).find(([name]) => name === inner)?.[1] ?? '');
+}
+
+/** Runs `bailiwick ledger check <residency>`. */
+export async function runLedgerCheck(context: Context, { args }: Input): Promise<void> {
+  const cell = await context.cell(argument(args, 0));
+  const report = unwrap(await cell.ledger.check({ deadlineMs: 300_000 }));
+  const { problems } = report;
+  context.output.result({ v: 1, ...report }, () =>
+    [
+      problems.length === 0 ? 'every row is what the ledger says' : 'rows differ from the ledger',
+      ...problems.map((problem) => `  ${JSON.stringify(problem)}`),
+    ].join('\n'),
+  );
+  if (problems.length > 0) process.exitCode = EXIT.unverified;
+}
