@@ -1,31 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Decisions by which one law finds another place's protection adequate, in force on a day.
+
+import { checkDate, isInForce } from './calendar.ts';
 import { isWithin, membersOf } from './grouping.ts';
 import { getJurisdiction } from './jurisdiction.ts';
-import { checkDate, type Dated, isInForce, type Sourced } from './sourced.ts';
+import type { Adequacy } from './row.ts';
 import { EU_ADEQUACY } from './tables/adequacy-eu.ts';
 import { OTHER_ADEQUACY } from './tables/adequacy-other.ts';
 import { CH_ADEQUACY, UK_ADEQUACY } from './tables/adequacy-uk-ch.ts';
-
-/** How far a decision reaches: every recipient, or only some; then `conditions` says which. */
-export type AdequacyReach = 'full' | 'partial';
-
-/** One decision of adequacy (or a legal fiction to the same effect, named in `instrument`). */
-export interface Adequacy extends Dated, Sourced {
-  readonly id: string;
-  /** Who decided, by jurisdiction: `eu`, `uk`, `ch`, `jp`, … */
-  readonly by: string;
-  /** Jurisdiction found adequate; may be a grouping (`eea`). */
-  readonly to: string;
-  readonly instrument: string;
-  readonly reach: AdequacyReach;
-  /** Which transfers it covers, in words. */
-  readonly scope: string;
-  /** Day by which the decision itself asks for a review, where it names one. */
-  readonly reviewBy?: string;
-  /** What a recipient or exporter must fulfil for the decision to apply. */
-  readonly conditions?: string;
-}
 
 const all: readonly Adequacy[] = [
   ...EU_ADEQUACY,

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which place lies within which, on a day. Groupings are dated: the United Kingdom was in the EU until
 // 31 January 2020, and a question without a day has no answer.
+
+import { checkDate, isInForce } from './calendar.ts';
 import { AtlasError } from './errors.ts';
 import { getJurisdiction } from './jurisdiction.ts';
 import { PART_OF_DEPTH_MAX } from './limits.ts';
-import { checkDate, isInForce } from './sourced.ts';
-import { MEMBERSHIPS, type Membership } from './tables/memberships.ts';
+import type { Membership } from './row.ts';
+import { MEMBERSHIPS } from './tables/memberships.ts';
 import { EXCLUSIONS } from './tables/parts.ts';
 
 const membershipsOf = new Map<string, Membership[]>();

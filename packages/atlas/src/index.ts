@@ -1,19 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-export {
-  type Adequacy,
-  type AdequacyReach,
-  adequacyDecisions,
-  listAdequacyDecisions,
-} from './adequacy.ts';
+export { adequacyDecisions, listAdequacyDecisions } from './adequacy.ts';
+export { findCloudRegion, listCloudRegions } from './cloud-region.ts';
 export { AtlasError, type AtlasErrorCode } from './errors.ts';
 export { isWithin, listMemberships, membersOf } from './grouping.ts';
-export {
-  findJurisdiction,
-  getJurisdiction,
-  type Jurisdiction,
-  type JurisdictionKind,
-  listJurisdictions,
-} from './jurisdiction.ts';
+export { findJurisdiction, getJurisdiction, listJurisdictions } from './jurisdiction.ts';
+export { listLocalisationRules, localisationRulesOf } from './localisation.ts';
+export { findRegime, getRegime, listRegimes, regimesOf } from './regime.ts';
+export type {
+  Adequacy,
+  AdequacyReach,
+  CloudRegion,
+  Dated,
+  Jurisdiction,
+  JurisdictionKind,
+  LocalisationKind,
+  LocalisationRule,
+  Membership,
+  Regime,
+  RegimeKind,
+  Sourced,
+  TransferInstrument,
+  TransferInstrumentKind,
+} from './row.ts';
 export { ATLAS_DATES, parseAtlasDate } from './snapshot.ts';
-export type { Dated, Sourced } from './sourced.ts';
-export type { Membership } from './tables/memberships.ts';
+export { type JurisdictionSuggestion, suggestJurisdiction } from './suggestion.ts';
+export {
+  findTransferInstrument,
+  listTransferInstruments,
+  transferInstruments,
+} from './transfer-instrument.ts';

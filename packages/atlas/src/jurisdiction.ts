@@ -1,32 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Places with law of their own, and how a text is turned into one. Look-up is exact after NFKC and
 // case folding; nothing is guessed, so a name with a letter of another script finds nothing.
+
 import { AtlasError } from './errors.ts';
 import { NAME_TEXT_LENGTH_MAX } from './limits.ts';
-import type { Sourced } from './sourced.ts';
+import type { Jurisdiction } from './row.ts';
 import { ALIASES } from './tables/aliases.ts';
 import { COUNTRIES, COUNTRIES_SOURCE, type CountryRow } from './tables/countries.ts';
+import { CODES_READ } from './tables/evidence.ts';
 import { GROUPINGS } from './tables/memberships.ts';
 import { TERRITORIES } from './tables/parts.ts';
 import { SUBDIVISIONS } from './tables/subdivisions.ts';
-
-/** What sort of place a jurisdiction is. */
-export type JurisdictionKind = 'country' | 'territory' | 'subdivision' | 'grouping';
-
-/** A territory with its law: `de`, `us-ca`, `eu`. */
-export interface Jurisdiction extends Sourced {
-  readonly id: string;
-  /** ISO 3166-1 alpha-2 or ISO 3166-2; absent for groupings. */
-  readonly iso?: string;
-  /** ISO 3166-1 alpha-3; countries and territories only. */
-  readonly iso3?: string;
-  readonly name: string;
-  readonly kind: JurisdictionKind;
-  /** Undated containers whose law it keeps as a part (`us-ca` → `us`, `gp` → `fr`). */
-  readonly partOf: readonly string[];
-  /** Further names that find it; id, ISO codes and name find it too. */
-  readonly aliases: readonly string[];
-}
 
 const territoryOf = new Map(TERRITORIES.map((row) => [row.id, row]));
 
@@ -42,16 +26,14 @@ function toCountry([alpha2, alpha3, name]: CountryRow): Jurisdiction {
     partOf: territory?.partOf === undefined ? [] : [territory.partOf],
     aliases: ALIASES[alpha2] ?? [],
     source: territory === undefined ? COUNTRIES_SOURCE : `${COUNTRIES_SOURCE}; ${territory.source}`,
-    asOf: '2026-02-09',
-    confirmed: territory?.confirmed ?? true,
+    asOf: (territory ?? CODES_READ).asOf,
+    confirmed: (territory ?? CODES_READ).confirmed,
   };
 }
 
 const all: readonly Jurisdiction[] = [
   ...COUNTRIES.map(toCountry),
-  ...SUBDIVISIONS.map(
-    (row): Jurisdiction => ({ ...row, id: row.iso.toLowerCase(), kind: 'subdivision' }),
-  ),
+  ...SUBDIVISIONS.map((row): Jurisdiction => ({ ...row, kind: 'subdivision' })),
   ...GROUPINGS.map((row): Jurisdiction => ({ ...row, kind: 'grouping', partOf: [] })),
 ];
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A charter imports the atlas by date, so that it never changes meaning silently: each published state
 // of the tables has a date, and a date that is not one of them is an error and not the nearest one.
+
+import { checkDate } from './calendar.ts';
 import { AtlasError } from './errors.ts';
-import { checkDate } from './sourced.ts';
 
 /** Dates of the states of the atlas that this package holds, oldest first. */
 export const ATLAS_DATES: readonly string[] = ['2026-11-20'];

@@ -2,12 +2,13 @@
 // Decisions of the European Commission under Directive 95/46/EC art. 25(6) and GDPR art. 45. `from` is
 // the day of adoption (they take effect on notification to the Member States), `until` the last day
 // in force. The law-enforcement decisions (Directive (EU) 2016/680) are not in here.
-import type { Adequacy } from '../adequacy.ts';
+import type { Adequacy } from '../row.ts';
+import { READ_2026_02, RECALLED } from './evidence.ts';
 
 const report2024 =
   'confirmed by the Commission’s report COM(2024) 7 of 15.1.2024 on the first review';
-const all = { by: 'eu', reach: 'full', asOf: '2026-02-09', confirmed: true } as const;
-const partial = { by: 'eu', reach: 'partial', asOf: '2026-02-09', confirmed: true } as const;
+const all = { by: 'eu', reach: 'full', ...READ_2026_02 } as const;
+const partial = { by: 'eu', reach: 'partial', ...READ_2026_02 } as const;
 
 const DIRECTIVE_DECISIONS: readonly Adequacy[] = [
   {
@@ -19,7 +20,7 @@ const DIRECTIVE_DECISIONS: readonly Adequacy[] = [
     from: '2000-07-26',
     until: '2004-04-30',
     source: 'OJ L 215, 25.8.2000, p. 4',
-    confirmed: false,
+    ...RECALLED,
   },
   {
     ...all,
@@ -200,7 +201,7 @@ const GDPR_DECISIONS: readonly Adequacy[] = [
     scope: 'all transfers but those for purposes of UK immigration control',
     conditions: 'not for UK immigration control (DPA 2018, sch. 2 para. 4(1))',
     from: '2025-06-28',
-    until: '2025-12-27',
+    until: '2025-12-18',
     source: 'Implementing Decision (EU) 2025/1226, OJ L, 2025/1226, 26.6.2025',
   },
   {
@@ -208,12 +209,12 @@ const GDPR_DECISIONS: readonly Adequacy[] = [
     id: 'eu-uk-2025',
     to: 'uk',
     instrument:
-      'Commission Implementing Decision of 19.12.2025 renewing the adequacy of the United Kingdom',
-    scope: 'all transfers under the GDPR; read the decision for exceptions',
+      'Commission Implementing Decision (EU) 2021/1772 as renewed by the Implementing Decision of 19.12.2025',
+    scope: 'all transfers under the GDPR, those for immigration control now included',
     from: '2025-12-19',
     until: '2031-12-27',
     source:
-      'European Commission, press release of 19.12.2025; amends Implementing Decision (EU) 2021/1772',
+      'European Commission, decision of 19.12.2025 renewing Implementing Decision (EU) 2021/1772 (number in the OJ not confirmed)',
   },
   {
     ...partial,

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Adequacy under UK law (DPA 2018 sch. 21 and regulations) and Swiss law (DPO, annex 1).
-import type { Adequacy } from '../adequacy.ts';
+import type { Adequacy } from '../row.ts';
+import { READ_2026_02, READ_2026_06, RECALLED } from './evidence.ts';
 
 const SCHEDULE_21 = 'Data Protection Act 2018, sch. 21 para. 4 and 5 (transitional provisions)';
-const uk = { by: 'uk', reach: 'full', asOf: '2026-02-09', confirmed: false } as const;
+const uk = { by: 'uk', reach: 'full', ...RECALLED } as const;
 
 function toSchedule21(to: string, partial?: { scope: string; conditions: string }): Adequacy {
   return {
@@ -15,6 +16,8 @@ function toSchedule21(to: string, partial?: { scope: string; conditions: string 
     ...(partial === undefined ? {} : { reach: 'partial', ...partial }),
     from: '2021-01-01',
     source: SCHEDULE_21,
+    // The ICO and others still name the EEA in 2026; the other entries of the schedule are recalled.
+    ...(to === 'eea' ? READ_2026_02 : {}),
   };
 }
 
@@ -56,7 +59,7 @@ export const UK_ADEQUACY: readonly Adequacy[] = [
 ];
 
 const DPO = 'Data Protection Ordinance (DPO), SR 235.11, annex 1';
-const ch = { by: 'ch', reach: 'full', asOf: '2026-02-09', confirmed: true } as const;
+const ch = { by: 'ch', reach: 'full', ...READ_2026_06 } as const;
 const CH_STATES =
   'ad ar at be bg cy cz de dk ee es fi fo fr gg gi gr hr hu ie il im is it je li lt lu lv mc mt nl no nz pl pt ro se si sk uk uy';
 

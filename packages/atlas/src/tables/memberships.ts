@@ -1,20 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Groupings and who belonged to them from when until when (both days included). Territories with a
 // place of their own in EU law (Åland, Mayotte, Gibraltar) have rows of their own.
-import type { Dated, Sourced } from '../sourced.ts';
-
-export interface GroupingRow extends Sourced {
-  readonly id: string;
-  readonly name: string;
-  readonly aliases: readonly string[];
-}
-
-export interface Membership extends Dated, Sourced {
-  readonly grouping: string;
-  readonly member: string;
-}
-
-const read = { asOf: '2026-02-09', confirmed: true } as const;
+import type { GroupingRow, Membership, MembershipWave, Sourced } from '../row.ts';
+import { CONVENTION_108_READ, CONVENTION_108_RECALLED } from './convention-108.ts';
+import { RECALLED, READ_2026_02 as read } from './evidence.ts';
 
 export const GROUPINGS: readonly GroupingRow[] = [
   {
@@ -55,13 +44,33 @@ export const GROUPINGS: readonly GroupingRow[] = [
       'Fact sheet on the UK’s relationship with the Crown Dependencies, UK Ministry of Justice',
     ...read,
   },
+  {
+    id: 'asean',
+    name: 'Association of Southeast Asian Nations',
+    aliases: ['Association of South East Asian Nations'],
+    source: 'ASEAN Charter; ASEAN Model Contractual Clauses (2021)',
+    ...RECALLED,
+  },
+  {
+    id: 'global-cbpr',
+    name: 'Global CBPR Forum members',
+    aliases: ['Global Cross-Border Privacy Rules Forum'],
+    source: 'Global CBPR Forum, terms of reference; globalcbpr.org',
+    ...RECALLED,
+  },
+  {
+    id: 'convention-108',
+    name: 'Parties to Convention 108',
+    aliases: ['Convention 108', 'ETS 108'],
+    source: 'Council of Europe, ETS 108, chart of signatures and ratifications',
+    asOf: '2023-06-30',
+    confirmed: true,
+  },
 ];
-
-type Wave = readonly [from: string, source: string, members: string, until?: string];
 
 function toMemberships(
   grouping: string,
-  waves: readonly Wave[],
+  waves: readonly MembershipWave[],
   known: Omit<Sourced, 'source'>,
 ): readonly Membership[] {
   return waves.flatMap(([from, source, members, until]) =>
@@ -76,7 +85,7 @@ function toMemberships(
   );
 }
 
-const EU_WAVES: readonly Wave[] = [
+const EU_WAVES: readonly MembershipWave[] = [
   ['1958-01-01', 'Treaty of Rome (EEC), in force 1.1.1958', 'be de fr it lu nl'],
   ['1973-01-01', 'Treaty of Accession 1972, OJ L 73, 27.3.1972', 'dk ie'],
   [
@@ -97,7 +106,7 @@ const EU_WAVES: readonly Wave[] = [
   ['2013-07-01', 'Treaty of Accession 2011, OJ L 112, 24.4.2012', 'hr'],
 ];
 
-const EEA_WAVES: readonly Wave[] = [
+const EEA_WAVES: readonly MembershipWave[] = [
   [
     '1994-01-01',
     'Agreement on the European Economic Area, OJ L 1, 3.1.1994',
@@ -128,7 +137,7 @@ const EEA_WAVES: readonly Wave[] = [
 ];
 
 const EFTA = 'EFTA Convention (Stockholm 1960), accessions and withdrawals';
-const EFTA_WAVES: readonly Wave[] = [
+const EFTA_WAVES: readonly MembershipWave[] = [
   ['1960-05-03', EFTA, 'ch no'],
   ['1960-05-03', EFTA, 'dk uk', '1972-12-31'],
   ['1960-05-03', EFTA, 'pt', '1985-12-31'],
@@ -138,12 +147,33 @@ const EFTA_WAVES: readonly Wave[] = [
   ['1991-09-01', EFTA, 'li'],
 ];
 
+const ASEAN = 'ASEAN Declaration (Bangkok, 8.8.1967) and instruments of accession';
+const ASEAN_WAVES: readonly MembershipWave[] = [
+  ['1967-08-08', ASEAN, 'id my ph sg th'],
+  ['1984-01-07', ASEAN, 'bn'],
+  ['1995-07-28', ASEAN, 'vn'],
+  ['1997-07-23', ASEAN, 'la mm'],
+  ['1999-04-30', ASEAN, 'kh'],
+  ['2025-10-26', ASEAN, 'tl'],
+];
+
+const CBPR = 'Global Cross-Border Privacy Rules Declaration, 21.4.2022; Global CBPR Forum, members';
+const CBPR_WAVES: readonly MembershipWave[] = [
+  ['2022-04-21', CBPR, 'ca jp kr ph sg tw us'],
+  ['2022-08-17', CBPR, 'au'],
+  ['2023-01-01', CBPR, 'mx'],
+];
+
 const ISLANDS = 'Interpretation Act 1978 (UK), sch. 1, “British Islands”, in force 1.1.1979';
 
 export const MEMBERSHIPS: readonly Membership[] = [
   ...toMemberships('eu', EU_WAVES, read),
   ...toMemberships('eea', EEA_WAVES, read),
-  ...toMemberships('efta', EFTA_WAVES, { asOf: '2026-02-09', confirmed: false }),
+  ...toMemberships('efta', EFTA_WAVES, read),
+  ...toMemberships('asean', ASEAN_WAVES, RECALLED),
+  ...toMemberships('global-cbpr', CBPR_WAVES, RECALLED),
+  ...toMemberships('convention-108', CONVENTION_108_READ, { asOf: '2023-06-30', confirmed: true }),
+  ...toMemberships('convention-108', CONVENTION_108_RECALLED, RECALLED),
   ...toMemberships('channel-islands', [['1979-01-01', ISLANDS, 'gg je']], read),
   ...toMemberships('crown-dependencies', [['1979-01-01', ISLANDS, 'gg im je']], read),
 ];

@@ -1,26 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What each row of each table carries, and how dates in rows are read. Law is not a constant: a row
 // says where it comes from, until when we know it held, and whether that was confirmed.
+
 import { isCoded, parseDate } from '@bailiwick/kernel';
 import { AtlasError } from './errors.ts';
-
-/** Where a fact comes from and how far it can be relied on. */
-export interface Sourced {
-  /** Official citation: act, decision, gazette or the publisher's own list. */
-  readonly source: string;
-  /** Newest date on which the fact is known to have held (`2026-11-20`). */
-  readonly asOf: string;
-  /** True when read in a copy of the source or of a publication about it while this row was made. */
-  readonly confirmed: boolean;
-}
-
-/** A fact in force from one day to another, both included. */
-export interface Dated {
-  /** First day in force. */
-  readonly from: string;
-  /** Last day in force; absent while no end is known. */
-  readonly until?: string;
-}
+import type { Dated } from './row.ts';
 
 /**
  * Refuses what is not a calendar date such as `2026-11-20`.

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rules that keep data in a place. The list is of rules that a multinational meets often and is not
+// complete; most rows are unconfirmed and say so.
+import type { LocalisationKind, LocalisationRule } from '../row.ts';
+import { READ_2026_06, RECALLED } from './evidence.ts';
+
+type Row = readonly [
+  id: string,
+  jurisdiction: string,
+  kind: LocalisationKind,
+  from: string,
+  instrument: string,
+  appliesTo: string,
+  categories?: readonly string[],
+];
+type Evidence = { readonly asOf: string; readonly confirmed: boolean };
+
+const toRule =
+  (evidence: Evidence) =>
+  ([id, jurisdiction, kind, from, instrument, appliesTo, categories]: Row): LocalisationRule => ({
+    id,
+    jurisdiction,
+    kind,
+    instrument,
+    appliesTo,
+    ...(categories === undefined ? {} : { categories }),
+    from,
+    source: instrument,
+    ...evidence,
+  });
+
+const READ: readonly Row[] = [
+  [
+    'cn-pipl-40',
+    'cn',
+    'export-approval',
+    '2021-11-01',
+    'PIPL art. 40; CAC Measures on security assessment of 7.7.2022',
+    'operators of critical information infrastructure, and handlers above the CAC’s thresholds: stored in mainland China, export after security assessment',
+  ],
+  [
+    'ru-242-fz',
+    'ru',
+    'onshore-copy',
+    '2015-09-01',
+    'Federal Law No. 242-FZ; 152-FZ art. 18(5)',
+    'personal data of Russian citizens: recorded and stored first in databases in Russia',
+  ],
+];
+
+const REMEMBERED: readonly Row[] = [
+  [
+    'cn-csl-37',
+    'cn',
+    'export-approval',
+    '2017-06-01',
+    'Cybersecurity Law of the PRC, art. 37',
+    'personal information and important data of critical information infrastructure',
+  ],
+  [
+    'cn-dsl-36',
+    'cn',
+    'export-approval',
+    '2021-09-01',
+    'Data Security Law art. 36; PIPL art. 41',
+    'any data stored in mainland China, to foreign courts or police',
+  ],
+  [
+    'cn-genetic',
+    'cn',
+    'export-approval',
+    '2019-07-01',
+    'Regulations on human genetic resources, State Council Decree 717',
+    'human genetic resources information',
+    ['health', 'biometric'],
+  ],
+  [
+    'au-my-health-records-77',
+    'au',
+    'onshore',
+    '2012-06-29',
+    'My Health Records Act 2012 (Cth), s 77',
+    'records of the My Health Record system',
+    ['health'],
+  ],
+  [
+    'in-rbi-payments',
+    'in',
+    'onshore',
+    '2018-10-15',
+    'RBI circular DPSS.CO.OD.No 2785/06.08.005/2017-18 of 6.4.2018',
+    'end-to-end payment data of payment systems in India',
+    ['financial'],
+  ],
+  [
+    'in-companies-accounts',
+    'in',
+    'onshore-copy',
+    '2022-08-05',
+    'Companies (Accounts) Rules 2014, rule 3(5), as amended 2022',
+    'back-up of books of account, daily, on servers in India',
+    ['financial'],
+  ],
+  [
+    'kz-pdp-12',
+    'kz',
+    'onshore-copy',
+    '2016-01-01',
+    'Law of Kazakhstan No. 94-V on personal data, art. 12(2)',
+    'personal data of people in Kazakhstan',
+  ],
+  [
+    'uz-pdp-27-1',
+    'uz',
+    'onshore',
+    '2021-04-16',
+    'Law of Uzbekistan ZRU-547, art. 27-1',
+    'personal data of citizens of Uzbekistan processed on the internet',
+  ],
+  [
+    'vn-decree-53',
+    'vn',
+    'onshore-copy',
+    '2022-10-01',
+    'Cybersecurity Law 2018 art. 26; Decree 53/2022/ND-CP',
+    'user data of domestic enterprises, and of foreign ones on order',
+  ],
+  [
+    'id-gr-71',
+    'id',
+    'onshore',
+    '2019-10-10',
+    'Government Regulation No. 71 of 2019, art. 20',
+    'electronic systems of public bodies',
+  ],
+  [
+    'tr-payments',
+    'tr',
+    'onshore',
+    '2013-06-27',
+    'Law No. 6493, art. 23',
+    'systems and documents of payment institutions',
+    ['financial'],
+  ],
+  [
+    'tr-banks',
+    'tr',
+    'onshore',
+    '2021-01-01',
+    'BRSA Regulation on information systems of banks, art. 25',
+    'primary and secondary systems of banks',
+    ['financial'],
+  ],
+  [
+    'sa-nca-ecc',
+    'sa',
+    'onshore',
+    '2018-10-01',
+    'NCA Essential Cybersecurity Controls',
+    'hosting and storage of information of government and critical operators',
+  ],
+  [
+    'ae-ict-health-13',
+    'ae',
+    'onshore',
+    '2019-05-15',
+    'Federal Law No. 2 of 2019 on ICT in health, art. 13; Ministerial Decision 51/2021 (exceptions)',
+    'health information of services provided in the Emirates',
+    ['health'],
+  ],
+  [
+    'ng-nitda-content',
+    'ng',
+    'onshore',
+    '2013-12-01',
+    'NITDA Guidelines for Nigerian Content Development in ICT',
+    'government data and subscribers’ data',
+  ],
+  [
+    'rw-pdp-50',
+    'rw',
+    'export-approval',
+    '2021-10-15',
+    'Law No. 058/2021, art. 50',
+    'personal data stored outside Rwanda need a certificate of registration',
+  ],
+  [
+    'ke-dpa-50',
+    'ke',
+    'onshore-copy',
+    '2019-11-25',
+    'Data Protection Act 2019, s. 50; General Regulations 2021, reg. 26',
+    'processing for strategic interests of the state',
+  ],
+  [
+    'ca-ns-piidpa',
+    'ca',
+    'onshore',
+    '2006-11-15',
+    'Personal Information International Disclosure Protection Act, S.N.S. 2006, c. 3 (Nova Scotia)',
+    'personal information of public bodies of Nova Scotia',
+  ],
+];
+
+export const LOCALISATION_RULES: readonly LocalisationRule[] = [
+  ...READ.map(toRule(READ_2026_06)),
+  ...REMEMBERED.map(toRule(RECALLED)),
+  {
+    id: 'de-books',
+    jurisdiction: 'de',
+    kind: 'export-approval',
+    within: 'eu',
+    instrument: 'Abgabenordnung § 146(2)–(2b)',
+    appliesTo:
+      'electronic books and records for tax: in Germany or another Member State; elsewhere with the consent of the tax authority',
+    categories: ['financial'],
+    from: '2020-12-29',
+    source: 'Abgabenordnung § 146(2)–(2b), Jahressteuergesetz 2020',
+    ...RECALLED,
+  },
+  {
+    id: 'fr-hds',
+    jurisdiction: 'fr',
+    kind: 'onshore',
+    within: 'eea',
+    instrument: 'Référentiel HDS v2.0, arrêté du 26.4.2024',
+    appliesTo: 'hosting of health data collected in care',
+    categories: ['health'],
+    from: '2024-11-16',
+    source: 'Code de la santé publique, art. L1111-8; arrêté du 26.4.2024',
+    ...RECALLED,
+  },
+  {
+    id: 'us-bulk-data-ban',
+    jurisdiction: 'us',
+    kind: 'export-ban',
+    instrument: '28 CFR part 202, subparts B and C',
+    appliesTo:
+      'bulk U.S. sensitive personal data and government-related data, to countries of concern or covered persons: prohibited, or restricted with security requirements',
+    categories: ['health', 'biometric', 'financial', 'location'],
+    notTo: ['cn', 'hk', 'mo', 'cu', 'ir', 'kp', 'ru', 've'],
+    from: '2025-04-08',
+    source: '28 CFR part 202 (§ 202.601: countries of concern); 90 FR 1636, 8.1.2025',
+    ...READ_2026_06,
+  },
+];
