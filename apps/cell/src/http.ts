@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every route of the public listener may rely on, and what it may say about itself. The server
 // (`server.ts`) enforces all of it before a handler runs; a route that says nothing gets the strictest.
+import type {} from '@fastify/swagger';
 import type {} from 'fastify';
 import type { Credential } from './services.ts';
 

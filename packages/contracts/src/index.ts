@@ -1,5 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 export {
+  ACCOUNTS_COUNT_MAX,
+  type Account,
+  AccountSchema,
+  type AccountsRequest,
+  AccountsRequestSchema,
+  parseSignIn,
+  type SignInGrant,
+  type SignInRequest,
+  SignInRequestSchema,
+} from './account.ts';
+export {
   APPROVAL_PAYLOAD_TYPE,
   type ApprovalStatement,
   ApprovalStatementSchema,
@@ -29,6 +40,7 @@ export {
   type CollectionDescription,
   type CollectionSchema,
   CollectionSchemaSchema,
+  FIELD_TEXT_LENGTH_MAX,
   type FieldSchema,
   type FieldSetSchema,
   PROTECTIONS,
@@ -42,10 +54,16 @@ export {
   parseCellConfig,
 } from './config.ts';
 export {
+  type CellRequest,
   CellRequestSchema,
   type CharterAnswer,
   type CharterRequest,
   CharterRequestSchema,
+  parseCellRequest,
+  parseCharterRequest,
+  parseSigningKeyRequest,
+  parseSuspensionRequest,
+  parseTenantRequest,
   SigningKeyRequestSchema,
   type SuspensionRequest,
   SuspensionRequestSchema,

@@ -7,6 +7,8 @@ CREATE TABLE cell.tenants (
   terms_serial bigint NOT NULL CHECK (terms_serial >= 1),
   terms_hash   text NOT NULL CHECK (terms_hash ~ '^[0-9a-f]{64}$'),
   state        text NOT NULL CHECK (state IN ('active', 'suspended', 'leaving')),
+  -- What the groups of its own identity provider mean here; issuer and audience are in the terms.
+  sign_in      jsonb,
   -- When the tenant got its keys in this cell; without keys it is not served.
   keyed_at     timestamptz,
   created_at   timestamptz NOT NULL DEFAULT now(),
