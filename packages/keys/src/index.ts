@@ -42,6 +42,28 @@ export {
   SUBJECTS_PER_SHRED_KEY_MAX,
 } from './limits.ts';
 export {
+  type CollectionKeyRow,
+  type CustomerKeyProvider,
+  type CustomerKeyRow,
+  type CustomerKeyStatus,
+  ERASURE_STATES,
+  type ErasableName,
+  type ErasableReplica,
+  type ErasableStore,
+  type ErasureRow,
+  type ErasureState,
+  type KeyChangeRow,
+  type KeyState,
+  type KeyStateStore,
+  type Reservation,
+  type SecretRow,
+  type ServiceTerm,
+  type ShredKeyRow,
+  type SubjectKeyRow,
+  type TenantKeyRow,
+  type WrapStore,
+} from './ports.ts';
+export {
   type BulkSealTemplate,
   createSealer,
   digestSeal,
@@ -55,6 +77,13 @@ export {
   toSealedText,
 } from './sealed-value.ts';
 export { createKey, takeKey, wipe, withMaterial } from './secret.ts';
+export {
+  type SignedStatement,
+  type StatementBody,
+  signStatement,
+  toStatementKey,
+  verifyStatement,
+} from './statement.ts';
 export {
   deriveSubjectWrappingKey,
   encodeWrapContext,
