@@ -6,8 +6,8 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { parse } from 'yaml';
-import type { GlobalOptions } from './context.ts';
 import { CliError } from './errors.ts';
+import type { GlobalOptions } from './globals.ts';
 
 /** A value and who said so. */
 export interface Sourced<T> {

@@ -3,17 +3,8 @@
 // asked for and closed when the command ends.
 import type { Cell, Client } from '@bailiwick/sdk';
 import type { ClientConfig } from './config.ts';
+import type { GlobalOptions } from './globals.ts';
 import type { Output } from './output.ts';
-
-/** Options of every command. */
-export interface GlobalOptions {
-  readonly json?: boolean;
-  readonly config?: string;
-  readonly tenant?: string;
-  readonly account?: string;
-  readonly purpose?: string;
-  readonly state?: string;
-}
 
 /** One run of one command. */
 export interface Context {

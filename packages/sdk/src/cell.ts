@@ -2,8 +2,8 @@
 // A cell as a tenant's account sees it. Each method is one route; nothing is cached here and nothing is
 // kept of what goes through.
 import { type Answer, unwrap } from './answer.ts';
+import type { Caller, CallOptions } from './caller.ts';
 import { type Collection, createCollection } from './collection.ts';
-import type { Call } from './transport.ts';
 import type {
   CharterSummary,
   CollectionDescription,
@@ -24,22 +24,6 @@ import type {
   TransferDraft,
   WireFlow,
 } from './wire.ts';
-
-/** Options of any one call. */
-export interface CallOptions {
-  /** Purpose of this call, where it is not the account's default. */
-  readonly purpose?: string;
-  readonly deadlineMs?: number;
-  /** Give the same key to repeat a call that an earlier process may have made. */
-  readonly idempotencyKey?: string;
-  readonly signal?: AbortSignal;
-}
-
-/** Sends one call with the account's credentials. */
-export type Caller = <T>(
-  call: Pick<Call, 'method' | 'path' | 'body' | 'contentType' | 'headers'>,
-  options?: CallOptions,
-) => Promise<Answer<T>>;
 
 /** One cell of one tenant: it decides, it seals and opens, it records. */
 export interface Cell {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The way in: a client knows an account and where to ask; `in(residency)` gives the cell of one place.
 import type { Answer } from './answer.ts';
-import type { Caller, CallOptions, Cell } from './cell.ts';
+import type { Caller, CallOptions } from './caller.ts';
+import type { Cell } from './cell.ts';
 import { createCell } from './cell.ts';
 import { discover, type Home, parseDirectoryKey } from './directory.ts';
 import { SdkError } from './errors.ts';

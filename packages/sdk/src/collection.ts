@@ -2,7 +2,7 @@
 // Records of one collection. Searches are POST: no value that could be personal is ever in a URL
 // (invariant 7); record ids in paths are the cell's keyed hashes.
 import { type Answer, unwrap } from './answer.ts';
-import type { Caller, CallOptions } from './cell.ts';
+import type { Caller, CallOptions } from './caller.ts';
 import type {
   Fields,
   ImportResult,

@@ -10,7 +10,8 @@ export {
   toProblem,
   unwrap,
 } from './answer.ts';
-export type { Caller, CallOptions, Cell } from './cell.ts';
+export type { Caller, CallOptions } from './caller.ts';
+export type { Cell } from './cell.ts';
 export {
   type CellOptions,
   type Client,
@@ -31,4 +32,33 @@ export {
   type Transport,
   type TransportOptions,
 } from './transport.ts';
-export type * from './wire.ts';
+export type {
+  CharterSummary,
+  CollectionDescription,
+  CollectionSchema,
+  Condition,
+  Decisions,
+  EntryOpened,
+  EntryPage,
+  EntryQuery,
+  ErasureReceipt,
+  Fields,
+  FieldValue,
+  ImportResult,
+  KeyState,
+  LedgerCheck,
+  ListedEntry,
+  Openings,
+  OpenResult,
+  RecordDraft,
+  RecordPage,
+  RefusedLine,
+  SealRequest,
+  SealResult,
+  SearchQuery,
+  StoredRecord,
+  Transfer,
+  TransferDraft,
+  Where,
+  WireFlow,
+} from './wire.ts';

@@ -192,7 +192,7 @@ function toFailedAttempt(
     cause: error,
   });
   // A certificate that does not verify will not verify in a second either.
-  if (code.startsWith('ERR_TLS') || code.includes('CERT') || code === 'EPROTO') throw failure;
+  if (/^ERR_TLS|CERT|^UNABLE_TO_|^EPROTO/.test(code)) throw failure;
   // A lost PATCH may have been done; its repetition would meet a newer version and look like a conflict.
   if (call.method === 'PATCH' && !NOT_SENT.has(code)) throw failure;
   return { error: failure };

@@ -11,7 +11,7 @@ import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { toTable } from '../output.ts';
 import { argument } from './input.ts';
-import type { Input } from './register.ts';
+import type { Input } from './run.ts';
 
 const DISCLAIMER = 'Knowledge with its sources, not legal advice.';
 

@@ -12,7 +12,7 @@ import { CliError } from '../errors.ts';
 import { EXIT } from '../exit.ts';
 import { parseFlow, toDecisionText } from './decide.ts';
 import { argument, readMapping } from './input.ts';
-import type { Input } from './register.ts';
+import type { Input } from './run.ts';
 
 /** A problem as a charter's reader finds it. */
 interface Problem {

@@ -3,7 +3,7 @@
 import { findConfigFile } from '../config.ts';
 import type { Context } from '../context.ts';
 import { toTable } from '../output.ts';
-import type { Input } from './register.ts';
+import type { Input } from './run.ts';
 
 /** Runs `bailiwick config show`. */
 export async function runConfigShow(context: Context, { options }: Input): Promise<void> {

@@ -8,7 +8,7 @@ import { CliError } from '../errors.ts';
 import { EXIT } from '../exit.ts';
 import type { Paint } from '../output.ts';
 import { argument, readMapping } from './input.ts';
-import type { Input } from './register.ts';
+import type { Input } from './run.ts';
 
 /** Runs `bailiwick decide <residency> --flow <file>`. */
 export async function runDecide(context: Context, { args, options }: Input): Promise<void> {

@@ -5,7 +5,7 @@ import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { confirm } from './ask.ts';
 import { argument, readInput } from './input.ts';
-import type { Input } from './register.ts';
+import type { Input } from './run.ts';
 
 /** Runs `bailiwick erase <residency> --subject <file>`. */
 export async function runErase(context: Context, { args, options }: Input): Promise<void> {

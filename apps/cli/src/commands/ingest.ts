@@ -13,7 +13,7 @@ import { createRouter, type Router } from '../ingest/route.ts';
 import { createSender, type Sender } from '../ingest/send.ts';
 import { createTally, groupRefused, type Tally } from '../ingest/tally.ts';
 import { type Output, toTable } from '../output.ts';
-import type { Input } from './register.ts';
+import type { Input } from './run.ts';
 
 interface Plan {
   readonly file: string;

@@ -6,7 +6,7 @@ import { CliError } from '../errors.ts';
 import { toTable } from '../output.ts';
 import { confirm } from './ask.ts';
 import { argument } from './input.ts';
-import type { Input } from './register.ts';
+import type { Input } from './run.ts';
 
 /** Runs `bailiwick key show <residency>`. */
 export async function runKeyShow(context: Context, { args }: Input): Promise<void> {

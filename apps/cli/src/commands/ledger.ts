@@ -11,7 +11,7 @@ import { CliError } from '../errors.ts';
 import { EXIT } from '../exit.ts';
 import { toTable } from '../output.ts';
 import { argument } from './input.ts';
-import type { Input } from './register.ts';
+import type { Input } from './run.ts';
 
 /** File of an export directory in which the log's key is noted beside it: for convenience, not for trust. */
 export const KEY_FILE = 'verifier-key';

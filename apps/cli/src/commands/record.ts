@@ -4,7 +4,7 @@ import { type SearchQuery, type StoredRecord, unwrap, type Where } from '@bailiw
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { argument, readMapping } from './input.ts';
-import type { Input } from './register.ts';
+import type { Input } from './run.ts';
 
 /** Runs `bailiwick record get <residency> <collection> <recordId>`. */
 export async function runRecordGet(context: Context, { args }: Input): Promise<void> {

@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every command's name, arguments and options. What it does is in the file named here and is loaded when
 // the command runs.
-import type { Command, OptionValues } from 'commander';
-import { type Context, createContext } from '../context.ts';
+import type { Command } from 'commander';
+import { createContext } from '../context.ts';
 import { createOutput } from '../output.ts';
-
-/** What a command is given beside its context. */
-export interface Input {
-  readonly args: readonly string[];
-  readonly options: OptionValues;
-}
-/** A command's work. It writes its result and returns; failures are thrown. */
-export type Run = (context: Context, input: Input) => Promise<void>;
+import type { Run } from './run.ts';
 
 function lazy(load: () => Promise<Run>): (...parameters: unknown[]) => Promise<void> {
   return async (...parameters) => {

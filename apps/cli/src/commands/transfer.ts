@@ -3,7 +3,7 @@
 import { type Transfer, type TransferDraft, unwrap } from '@bailiwick/sdk';
 import type { Context } from '../context.ts';
 import { argument, readMapping } from './input.ts';
-import type { Input } from './register.ts';
+import type { Input } from './run.ts';
 
 /** Runs `bailiwick transfer create <residency> --draft <file>`. */
 export async function runTransferCreate(context: Context, { args, options }: Input): Promise<void> {
