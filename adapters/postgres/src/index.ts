@@ -13,5 +13,13 @@ export {
   startEmbeddedServer,
 } from './embedded-server.ts';
 export { PostgresError, type PostgresErrorCode } from './errors.ts';
+export { createPostgresKeyStateStore } from './key-state-store.ts';
+export {
+  type AppendOptions,
+  appendEntries,
+  CELL_SCOPE_ID,
+  createPostgresLogStore,
+} from './log-store.ts';
 export { prepareCellDatabase, prepareControlDatabase, toRoleUrl } from './migrate.ts';
 export { CELL_ROLE, CONTROL_ROLE, KEYS_ROLE } from './role.ts';
+export { createPostgresWrapStore } from './wrap-store.ts';

@@ -24,7 +24,7 @@ import type {
   SubjectId,
   TenantId,
 } from '@bailiwick/kernel';
-import type { EntryBody } from '@bailiwick/ledger';
+import type { EntryBody, EntryKind } from '@bailiwick/ledger';
 import type { Engine } from '@bailiwick/policy';
 import type { Database } from '@bailiwick/postgres';
 import type { Log, Meter } from '@bailiwick/telemetry';
@@ -130,6 +130,7 @@ export interface EntryReceipt {
 /** An entry made ready to be written inside somebody else's transaction. */
 export interface PreparedEntry extends EntryReceipt {
   readonly tenantId: TenantId | undefined;
+  readonly kind: EntryKind;
   readonly commitment: Buffer;
   readonly salt: Buffer;
   readonly body: string;

@@ -69,7 +69,7 @@ export interface LogStore {
   readHead(epoch: number): Promise<LogHead>;
   /** Hashes of a tile, or commitments of a bundle: exactly `width` of them, `undefined` when there are fewer. */
   readTile(epoch: number, address: TileAddress): Promise<Uint8Array | undefined>;
-  /** Keeps a signed head unless a larger one is kept; `false` when the store's head is smaller. */
+  /** Keeps a signed head; `false` when a larger one is kept or the store's own head is smaller. */
   saveCheckpoint(epoch: number, checkpoint: StoredCheckpoint): Promise<boolean>;
   readCheckpoint(epoch: number): Promise<StoredCheckpoint | undefined>;
   /** `undefined` while the batch has no positions. */

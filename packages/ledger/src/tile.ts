@@ -35,11 +35,12 @@ export function parseTilePath(path: string): TileAddress {
   const [, levelText = '', indexText = '', widthText] = TILE_PATH.exec(path) ?? [];
   const index = Number(indexText.replaceAll(/[x/]/g, ''));
   const width = widthText === undefined ? TILE_WIDTH : Number(widthText);
-  const level = levelText === 'entries' ? 'entries' : (decodeDecimal(levelText) ?? -1);
+  const level: TileAddress['level'] =
+    levelText === 'entries' ? 'entries' : (decodeDecimal(levelText) ?? -1);
   const isBounded = level === 'entries' || (level >= 0 && level <= TILE_LEVEL_MAX);
   // A full tile has no width in its path, so a width of 256 or more never comes back the same.
   if (isBounded && Number.isSafeInteger(index) && width <= TILE_WIDTH) {
-    const address = { level, index, width };
+    const address: TileAddress = { level, index, width };
     if (toTilePath(address) === path) return address;
   }
   throw new LedgerError('LEDGER_TILE_INVALID', 'expected a path such as `tile/0/x001/234.p/5`');

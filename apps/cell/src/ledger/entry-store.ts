@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads entries back, each tenant its own (row security), with their positions.
+import { type EntryId, parseTenantId, type TenantId } from '@bailiwick/kernel';
+import { type EntryBody, type ExportedBody, parseEntryBody, WriteHistory } from '@bailiwick/ledger';
+import type { Database } from '@bailiwick/postgres';
+import type { PoolClient } from 'pg';
+
+/** An entry as it is stored. */
+export interface StoredEntry {
+  readonly entryId: EntryId;
+  /** Absent while it waits for a position. */
+  readonly index?: number;
+  /** Absent once its term is over. */
+  readonly salt?: Buffer;
+  readonly body?: string;
+}
+
+interface EntryRow {
+  readonly entry_id: EntryId;
+  readonly index: string | null;
+  readonly salt: Buffer | null;
+  readonly body: string | null;
+}
+
+const COLUMNS = `e.entry_id, b.first_index + e.batch_offset AS index, e.salt, e.body`;
+// Row security narrows to the tenant; the tenant is named as well so that the index is used.
+const OF_TENANT = `e.tenant_id = nullif(current_setting('bailiwick.tenant', true), '')::uuid`;
+
+function toStored({ entry_id, index, salt, body }: EntryRow): StoredEntry {
+  return {
+    entryId: entry_id,
+    ...(index === null ? {} : { index: Number(index) }),
+    ...(salt === null ? {} : { salt }),
+    ...(body === null ? {} : { body }),
+  };
+}
+
+/** The tenant's entries among these ids, in no order. */
+export async function findEntries(
+  tx: PoolClient,
+  options: { readonly epoch: number; readonly entryIds: readonly EntryId[] },
+): Promise<readonly StoredEntry[]> {
+  const { rows } = await tx.query<EntryRow>({
+    name: 'entries-find',
+    text: `SELECT ${COLUMNS} FROM ledger.entries e
+             LEFT JOIN ledger.batches b ON b.batch_id = e.batch_id AND b.epoch = $2
+            WHERE ${OF_TENANT} AND e.entry_id = ANY ($1::uuid[])`,
+    values: [options.entryIds, options.epoch],
+  });
+  return rows.map(toStored);
+}
+
+/** The tenant's newest entries before an id, newest first (ids grow with time). */
+export async function listEntries(
+  tx: PoolClient,
+  options: { readonly epoch: number; readonly before: EntryId | undefined; readonly limit: number },
+): Promise<readonly StoredEntry[]> {
+  const { rows } = await tx.query<EntryRow>({
+    name: 'entries-list',
+    text: `SELECT ${COLUMNS} FROM ledger.entries e
+             LEFT JOIN ledger.batches b ON b.batch_id = e.batch_id AND b.epoch = $3
+            WHERE ${OF_TENANT} AND ($1::uuid IS NULL OR e.entry_id < $1)
+            ORDER BY e.entry_id DESC LIMIT $2`,
+    values: [options.before ?? null, options.limit, options.epoch],
+  });
+  return rows.map(toStored);
+}
+
+const CURSOR_PAGE_COUNT = 500;
+
+/**
+ * The last write of each of the tenant's records, from the entries in the order of the log; entries that
+ * have no position yet come last. Hold the stored rows against it with `history.check(rows)`.
+ */
+export async function readWriteHistory(
+  tx: PoolClient,
+  options: { readonly epoch: number },
+): Promise<WriteHistory> {
+  const history = new WriteHistory();
+  await tx.query(
+    `DECLARE write_entries NO SCROLL CURSOR FOR
+     SELECT e.body FROM ledger.entries e
+       LEFT JOIN ledger.batches b ON b.batch_id = e.batch_id AND b.epoch = ${Number(options.epoch)}
+      WHERE ${OF_TENANT} AND e.body IS NOT NULL AND position('"writes":' IN e.body) > 0
+      ORDER BY b.first_index NULLS LAST, e.batch_id, e.batch_offset`,
+  );
+  for (;;) {
+    const { rows } = await tx.query<{ body: string }>(
+      `FETCH ${CURSOR_PAGE_COUNT} FROM write_entries`,
+    );
+    for (const { body } of rows) history.add(parseEntryBody(body));
+    if (rows.length < CURSOR_PAGE_COUNT) break;
+  }
+  await tx.query('CLOSE write_entries');
+  return history;
+}
+
+/** The body of an entry that still has one. */
+export function toBody(entry: StoredEntry): EntryBody | undefined {
+  return entry.body === undefined ? undefined : parseEntryBody(entry.body);
+}
+
+/**
+ * A tenant's bodies in the order of the log, up to a size, for an export. It holds one connection and one
+ * transaction until it is read to its end or given up.
+ */
+export async function* streamBodies(
+  database: Database,
+  options: { readonly tenantId: TenantId; readonly epoch: number; readonly size: number },
+): AsyncGenerator<ExportedBody> {
+  const tenantId = parseTenantId(options.tenantId);
+  const tx = await database.pool.connect();
+  let isBroken = true;
+  try {
+    await tx.query(`BEGIN READ ONLY; SET LOCAL bailiwick.tenant = '${tenantId}'`);
+    await tx.query(
+      `DECLARE bodies NO SCROLL CURSOR FOR
+       SELECT b.first_index + e.batch_offset AS index, e.salt, e.body
+         FROM ledger.entries e JOIN ledger.batches b ON b.batch_id = e.batch_id
+        WHERE ${OF_TENANT} AND e.body IS NOT NULL AND b.epoch = ${Number(options.epoch)}
+          AND b.first_index + e.batch_offset < ${Number(options.size)}
+        ORDER BY b.first_index, e.batch_offset`,
+    );
+    for (;;) {
+      const { rows } = await tx.query<{ index: string; salt: Buffer; body: string }>(
+        `FETCH ${CURSOR_PAGE_COUNT} FROM bodies`,
+      );
+      for (const { index, salt, body } of rows) yield { index: Number(index), salt, body };
+      if (rows.length < CURSOR_PAGE_COUNT) break;
+    }
+    await tx.query('COMMIT');
+    isBroken = false;
+  } finally {
+    tx.release(isBroken);
+  }
+}
