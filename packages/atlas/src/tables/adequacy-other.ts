@@ -51,8 +51,10 @@ const EAST_ASIA: readonly Adequacy[] = [
     reach: 'full',
     scope: 'transfers by business operators to the United Kingdom',
     from: '2020-02-01',
-    source: 'PPC Notice No. 1 of 23.1.2019, as amended for the withdrawal of the United Kingdom',
-    ...RECALLED,
+    source:
+      'PPC Notice No. 1 of 23.1.2019, as amended for the withdrawal of the United Kingdom; PPC announcement of 28.1.2020',
+    asOf: '2020-12-31',
+    confirmed: true,
   },
   {
     id: 'kr-eea',

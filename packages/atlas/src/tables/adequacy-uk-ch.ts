@@ -4,7 +4,9 @@ import type { Adequacy } from '../row.ts';
 import { READ_2026_02, READ_2026_06, RECALLED } from './evidence.ts';
 
 const SCHEDULE_21 = 'Data Protection Act 2018, sch. 21 para. 4 and 5 (transitional provisions)';
-const uk = { by: 'uk', reach: 'full', ...RECALLED } as const;
+/** Read in a publication of October 2023 on the schedule and both regulations. */
+const READ_2023_10 = { asOf: '2023-10-12', confirmed: true } as const;
+const uk = { by: 'uk', reach: 'full', ...READ_2023_10 } as const;
 
 function toSchedule21(to: string, partial?: { scope: string; conditions: string }): Adequacy {
   return {
@@ -16,8 +18,9 @@ function toSchedule21(to: string, partial?: { scope: string; conditions: string 
     ...(partial === undefined ? {} : { reach: 'partial', ...partial }),
     from: '2021-01-01',
     source: SCHEDULE_21,
-    // The ICO and others still name the EEA in 2026; the other entries of the schedule are recalled.
     ...(to === 'eea' ? READ_2026_02 : {}),
+    // The list that was read left the Faroes out; the schedule is recalled to have them.
+    ...(to === 'fo' ? RECALLED : {}),
   };
 }
 
@@ -55,6 +58,7 @@ export const UK_ADEQUACY: readonly Adequacy[] = [
       'recipient on the Data Privacy Framework List with the UK Extension; sensitive data marked as such',
     from: '2023-10-12',
     source: 'SI 2023/1028',
+    ...READ_2026_02,
   },
 ];
 
@@ -73,6 +77,8 @@ export const CH_ADEQUACY: readonly Adequacy[] = [
       scope: 'all transfers by private persons and federal bodies as annex 1 marks',
       from: '2023-09-01',
       source: `${DPO}; Federal Office of Justice, list of states`,
+      // The end of the list was not seen, apart from the members of the EEA and the United Kingdom.
+      ...(['mc', 'nz', 'uy'].includes(to) ? RECALLED : {}),
     }),
   ),
   {

@@ -63,8 +63,8 @@ const AMAZON: readonly CloudRegion[] = [
     ['ap-southeast-6', 'nz', 'Auckland'],
   ]),
   ...toRegions(by.AWS_SOVEREIGN, READ_2026_06, [['eusc-de-east-1', 'de', 'Brandenburg']]),
-  ...toRegions(by.AWS_SINNET, READ_2026_06, [['cn-north-1', 'cn', 'Beijing']]),
-  ...toRegions(by.AWS_NWCD, READ_2026_06, [['cn-northwest-1', 'cn', 'Ningxia']]),
+  ...toRegions(by.AWS_SINNET, RECALLED, [['cn-north-1', 'cn', 'Beijing']]),
+  ...toRegions(by.AWS_NWCD, RECALLED, [['cn-northwest-1', 'cn', 'Ningxia']]),
 ];
 
 const MICROSOFT: readonly CloudRegion[] = [
@@ -135,7 +135,7 @@ const MICROSOFT: readonly CloudRegion[] = [
     ['usdodeast', 'us-va', 'Department of Defense, Virginia'],
     ['usdodcentral', 'us-ia', 'Department of Defense, Iowa'],
   ]),
-  ...toRegions(by.AZURE_CHINA, READ_2026_06, [
+  ...toRegions(by.AZURE_CHINA, RECALLED, [
     ['chinaeast', 'cn', 'Shanghai'],
     ['chinaeast2', 'cn', 'Shanghai'],
     ['chinaeast3', 'cn', 'Jiangsu'],
@@ -209,7 +209,7 @@ const EUROPEAN: readonly CloudRegion[] = [
     ['SYD', 'au', 'Sydney'],
     ['BOM', 'in', 'Mumbai'],
   ]),
-  ...toRegions(by.OVHCLOUD_US, READ_2026_06, [
+  ...toRegions(by.OVHCLOUD_US, RECALLED, [
     ['VIN', 'us-va', 'Vint Hill'],
     ['HIL', 'us-or', 'Hillsboro'],
   ]),
@@ -247,7 +247,7 @@ const EUROPEAN: readonly CloudRegion[] = [
     ['eu-nl', 'nl', 'Amsterdam'],
   ]),
   ...toRegions(by.T_CLOUD, RECALLED, [['eu-ch2', 'ch', 'Bern and Zollikofen']]),
-  ...toRegions(by.EXOSCALE, READ_2026_06, [
+  ...toRegions(by.EXOSCALE, RECALLED, [
     ['ch-gva-2', 'ch', 'Geneva'],
     ['ch-dk-2', 'ch', 'Zürich'],
     ['at-vie-1', 'at', 'Vienna'],
@@ -270,7 +270,7 @@ const EUROPEAN: readonly CloudRegion[] = [
     ['dc3-a', 'ch', 'Geneva'],
     ['dc4-a', 'ch', 'Geneva'],
   ]),
-  ...toRegions(by.ORACLE_SOVEREIGN, READ_2026_06, [
+  ...toRegions(by.ORACLE_SOVEREIGN, RECALLED, [
     ['eu-frankfurt-2', 'de', 'Frankfurt'],
     ['eu-madrid-2', 'es', 'Madrid'],
   ]),

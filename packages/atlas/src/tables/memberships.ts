@@ -118,6 +118,15 @@ const EEA_WAVES: readonly MembershipWave[] = [
     'uk gi',
     '2020-01-31',
   ],
+  [
+    '2014-04-12',
+    'EEA Enlargement Agreement 2014, OJ L 170, 11.6.2014 (provisionally applied)',
+    'hr',
+  ],
+];
+
+/** Members of the EEA that is confirmed, on first days that are not. */
+const EEA_WAVES_RECALLED: readonly MembershipWave[] = [
   ['1995-05-01', 'Decision of the EEA Council 1/95, OJ L 86, 20.4.1995', 'li'],
   [
     '2004-05-01',
@@ -128,11 +137,6 @@ const EEA_WAVES: readonly MembershipWave[] = [
     '2007-08-01',
     'EEA Enlargement Agreement 2007, OJ L 221, 25.8.2007 (provisionally applied)',
     'bg ro',
-  ],
-  [
-    '2014-04-12',
-    'EEA Enlargement Agreement 2014, OJ L 170, 11.6.2014 (provisionally applied)',
-    'hr',
   ],
 ];
 
@@ -169,6 +173,7 @@ const ISLANDS = 'Interpretation Act 1978 (UK), sch. 1, “British Islands”, in
 export const MEMBERSHIPS: readonly Membership[] = [
   ...toMemberships('eu', EU_WAVES, read),
   ...toMemberships('eea', EEA_WAVES, read),
+  ...toMemberships('eea', EEA_WAVES_RECALLED, RECALLED),
   ...toMemberships('efta', EFTA_WAVES, read),
   ...toMemberships('asean', ASEAN_WAVES, RECALLED),
   ...toMemberships('global-cbpr', CBPR_WAVES, RECALLED),

@@ -102,34 +102,12 @@ const READ: readonly Row[] = [
     'handling of personal information of people in mainland China; Hong Kong and Macao are outside its border',
   ],
   [
-    'au-privacy',
-    'au',
-    '1989-01-01',
-    'Privacy Act 1988 and Australian Privacy Principles',
-    'Privacy Act 1988 (Cth); Privacy and Other Legislation Amendment Act 2024 (Cth)',
-    'APP entities: agencies and organisations with an Australian link, small businesses mostly left out',
-  ],
-  [
-    'appi',
-    'jp',
-    '2005-04-01',
-    'Act on the Protection of Personal Information',
-    'Act No. 57 of 2003 (個人情報の保護に関する法律), as amended in force 1.4.2022 and 1.4.2023',
-  ],
-  [
     'sg-pdpa',
     'sg',
     '2014-07-02',
     'Personal Data Protection Act 2012',
     'PDPA 2012 (2020 Rev Ed); Personal Data Protection Regulations 2021 (S 63/2021)',
     'organisations that collect, use or disclose personal data in Singapore; not public agencies',
-  ],
-  [
-    'kr-pipa',
-    'kr',
-    '2011-09-30',
-    'Personal Information Protection Act',
-    'Act No. 10465 of 29.3.2011, as amended by Act No. 19234 of 14.3.2023',
   ],
   [
     'vn-pdpl',
@@ -150,6 +128,28 @@ const READ: readonly Row[] = [
 ];
 
 const RECALLED_ROWS: readonly Row[] = [
+  [
+    'au-privacy',
+    'au',
+    '1989-01-01',
+    'Privacy Act 1988 and Australian Privacy Principles',
+    'Privacy Act 1988 (Cth); Privacy and Other Legislation Amendment Act 2024 (Cth)',
+    'APP entities: agencies and organisations with an Australian link, small businesses mostly left out',
+  ],
+  [
+    'appi',
+    'jp',
+    '2005-04-01',
+    'Act on the Protection of Personal Information',
+    'Act No. 57 of 2003 (個人情報の保護に関する法律), as amended in force 1.4.2022 and 1.4.2023',
+  ],
+  [
+    'kr-pipa',
+    'kr',
+    '2011-09-30',
+    'Personal Information Protection Act',
+    'Act No. 10465 of 29.3.2011, as amended by Act No. 19234 of 14.3.2023',
+  ],
   [
     'ch-fadp-1992',
     'ch',
@@ -307,7 +307,13 @@ const RECALLED_ROWS: readonly Row[] = [
     'Federal Law on Protection of Personal Data Held by Private Parties',
     'LFPDPPP, DOF 20.3.2025',
   ],
-  ['tw-pdpa', 'tw', '2012-10-01', 'Personal Data Protection Act', '個人資料保護法 (Personal Data Protection Act, Taiwan), in force 1.10.2012'],
+  [
+    'tw-pdpa',
+    'tw',
+    '2012-10-01',
+    'Personal Data Protection Act',
+    '個人資料保護法 (Personal Data Protection Act, Taiwan), in force 1.10.2012',
+  ],
   [
     'hk-pdpo',
     'hk',
