@@ -13,9 +13,9 @@ import {
   type CompiledMechanism,
   type CompiledProperty,
   type CompiledProvider,
-  type CompiledRule,
   resolveCharter,
 } from './resolve.ts';
+import type { CompiledRule } from './ruling.ts';
 import { toSkeleton } from './suggest.ts';
 
 /** SHA-256 of a UTF-8 text in lower-case hex: `(text) => hash('sha256', text, 'hex')` of `node:crypto`. */

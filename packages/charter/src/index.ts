@@ -20,6 +20,12 @@ export {
   type Sha256Hex,
   suggestOrigin,
 } from './compile.ts';
+export {
+  type CharterDifference,
+  diffCharters,
+  type FlowDifference,
+  type HomeDifference,
+} from './diff.ts';
 export type {
   CellClause,
   CharterDocument,
@@ -48,7 +54,20 @@ export type {
   CompiledMechanism,
   CompiledProperty,
   CompiledProvider,
-  CompiledRule,
 } from './resolve.ts';
+export type { CompiledRule } from './ruling.ts';
 export { toJsonSchema } from './schema.ts';
+export {
+  type Assignment,
+  createCharterDimensions,
+  type Dimension,
+  type FoldedChoice,
+  measureSpace,
+  type SpaceSize,
+  type SpaceState,
+  toAssignment,
+  toCharterFlow,
+  walkSpace,
+} from './space.ts';
 export { type CompiledTerms, type ContractTerms, compileTerms, parseTerms } from './terms.ts';
+export { addObligations, isAtLeast, listMatched, toVerdict, type Verdict } from './verdict.ts';

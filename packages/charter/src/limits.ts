@@ -20,4 +20,4 @@ export const INSTANT_COUNT_MAX = 256;
 /** Longest freshness statement. */
 export const FRESH_FOR_MS_MAX = 86_400_000;
 /** Most partial states kept while a space is walked. */
-export const SPACE_STATE_COUNT_MAX = 4_000_000;
+export const SPACE_STATE_COUNT_MAX = 1_000_000;

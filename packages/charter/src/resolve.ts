@@ -5,7 +5,6 @@ import { ATLAS_DATES, findJurisdiction } from '@bailiwick/atlas';
 import {
   type CellId,
   isCoded,
-  type Obligation,
   parseCellId,
   parseDate,
   parseInstant,
@@ -13,14 +12,8 @@ import {
   toResidency,
 } from '@bailiwick/kernel';
 import { ATTRIBUTE_INDEX, type Attribute, createAttributes, listPlaces } from './attribute.ts';
-import { type Box, intersectSets, isEmptySet, subtractBox, type Variant } from './box.ts';
-import type {
-  CharterDocument,
-  ExceptionClause,
-  MechanismClause,
-  ObligationClause,
-  RuleClause,
-} from './document.ts';
+import { type Box, intersectSets, isEmptySet, type Variant } from './box.ts';
+import type { CharterDocument, MechanismClause } from './document.ts';
 import {
   type BoxContext,
   BoxReader,
@@ -30,22 +23,13 @@ import {
   toPeriodSet,
 } from './flow-box.ts';
 import { type Home, resolveHomes } from './home.ts';
-import { INSTANT_COUNT_MAX, VARIANT_COUNT_MAX } from './limits.ts';
+import { checkMechanisms, checkRegimes } from './law-check.ts';
+import { INSTANT_COUNT_MAX } from './limits.ts';
+import { checkPlaceNames, checkPlaces } from './place-check.ts';
 import { createPlaceBook, type PlaceBook } from './places.ts';
+import { type CompiledRule, checkAggregate, readRulings, toVariants } from './ruling.ts';
 import { type Report, toPointerStep } from './shape.ts';
 import { findNearest } from './suggest.ts';
-
-/** A rule or an exception, ready to be told in a decision. */
-export interface CompiledRule {
-  readonly id: string;
-  readonly effect: 'allow' | 'forbid';
-  readonly because: string;
-  readonly source: string;
-  readonly obligations: readonly Obligation[];
-  /** Pointer to it in the document. */
-  readonly pointer: string;
-  readonly isException: boolean;
-}
 
 export interface CompiledCell {
   readonly id: CellId;
@@ -267,215 +251,6 @@ function checkNames(
   }
 }
 
-function toObligations(
-  clauses: readonly ObligationClause[] | undefined,
-  options: {
-    readonly pointer: string;
-    readonly categories: readonly string[];
-    readonly report: Report;
-  },
-): readonly Obligation[] {
-  const { pointer, categories, report } = options;
-  return (clauses ?? []).map((clause, index) => {
-    const at = `${pointer}/obligations/${index}`;
-    const refuse = (message: string, expected: string): void =>
-      report({ code: 'CHARTER_OBLIGATION_INVALID', message, pointer: at, expected });
-    if ((clause.kind === 'aggregate') !== (clause.minimumCount !== undefined)) {
-      refuse(
-        `\`minimumCount\` belongs to \`aggregate\` and only to it`,
-        '`{ kind: aggregate, minimumCount: 10 }`',
-      );
-    }
-    if (clause.categories !== undefined && clause.kind !== 'mask' && clause.kind !== 'redact') {
-      refuse(
-        '`categories` belongs to `mask` and `redact`',
-        '`{ kind: mask, categories: [contact] }`',
-      );
-    }
-    if (clause.kind === 'mask' && clause.categories === undefined)
-      refuse('`mask` must say what it hides', '`{ kind: mask, categories: [contact] }`');
-    for (const [position, category] of (clause.categories ?? []).entries()) {
-      if (categories.includes(category)) continue;
-      const suggestion = findNearest(category, categories);
-      report({
-        code: 'CHARTER_NAME_UNKNOWN',
-        message: `\`${category}\` is no category of this charter${suggestion ? `: did you mean \`${suggestion}\`?` : ''}`,
-        pointer: `${at}/categories/${position}`,
-        expected: 'a category of this charter',
-        ...(suggestion === undefined ? {} : { suggestion }),
-      });
-    }
-    return clause;
-  });
-}
-
-/** Aggregates of personal or secret data are only aggregates above a smallest group. */
-function checkAggregate(
-  rule: CompiledRule,
-  boxes: readonly Box[],
-  clause: RuleClause | ExceptionClause,
-  attributes: readonly Attribute[],
-  report: Report,
-): void {
-  if (rule.effect !== 'allow' || clause.form === undefined) return;
-  const form = attributes[ATTRIBUTE_INDEX.form]?.indexOf.get('aggregated') ?? 0;
-  const isGrouped = rule.obligations.some((obligation) => obligation.kind === 'aggregate');
-  const isProtected = boxes.some((box) => {
-    const classes = box[ATTRIBUTE_INDEX['data.class']];
-    return (
-      (box[ATTRIBUTE_INDEX.form]?.[form] ?? 0) === 1 &&
-      (classes === undefined || classes[0] === 1 || classes[1] === 1)
-    );
-  });
-  if (!isProtected || isGrouped) return;
-  report({
-    code: 'CHARTER_OBLIGATION_INVALID',
-    message: `\`${rule.id}\` allows aggregates and does not say how large a group must be`,
-    pointer: rule.pointer,
-    expected: '`obligations: [{ kind: aggregate, minimumCount: 10 }]`',
-  });
-}
-
-interface Ruling {
-  readonly rule: CompiledRule;
-  readonly clause: RuleClause | ExceptionClause;
-  readonly boxes: readonly Box[];
-}
-
-function readRulings(
-  document: CharterDocument,
-  reader: BoxReader,
-  report: Report,
-): readonly Ruling[] {
-  const categories = Object.keys(document.categories);
-  const seen = new Map<string, string>();
-  const claim = (id: string, pointer: string): void => {
-    const first = seen.get(id);
-    if (first !== undefined)
-      report({
-        code: 'CHARTER_RULE_DUPLICATE',
-        message: `\`${id}\` is the id of another rule already`,
-        pointer,
-        expected: `an id of its own; the other is at \`${first}\``,
-      });
-    else seen.set(id, pointer);
-  };
-  const rules = document.rules.map((clause, index): Ruling => {
-    const pointer = `/rules/${index}`;
-    const effect = clause.allow === undefined ? 'forbid' : 'allow';
-    const id = clause.allow ?? clause.forbid ?? `rule-${index}`;
-    if ((clause.allow === undefined) === (clause.forbid === undefined)) {
-      report({
-        code: 'CHARTER_SHAPE_INVALID',
-        message: 'a rule either allows or forbids',
-        pointer,
-        expected: '`allow: <id>` or `forbid: <id>`',
-      });
-    }
-    claim(id, `${pointer}/${effect}`);
-    if (effect === 'forbid' && clause.obligations)
-      report({
-        code: 'CHARTER_OBLIGATION_INVALID',
-        message: 'a rule that forbids has no obligations',
-        pointer: `${pointer}/obligations`,
-        expected: 'obligations on rules that allow',
-      });
-    const obligations = toObligations(clause.obligations, { pointer, categories, report });
-    const { because, source } = clause;
-    return {
-      rule: { id, effect, because, source, obligations, pointer, isException: false },
-      clause,
-      boxes: reader.read(clause, pointer),
-    };
-  });
-  const exceptions = (document.exceptions ?? []).map((clause, index): Ruling => {
-    const pointer = `/exceptions/${index}`;
-    claim(clause.exception, `${pointer}/exception`);
-    if (!Object.hasOwn(document.roles, clause.approver)) {
-      report({
-        code: 'CHARTER_NAME_UNKNOWN',
-        message: `\`${clause.approver}\` is no role of this charter`,
-        pointer: `${pointer}/approver`,
-        expected: 'a role of this charter',
-      });
-    }
-    const obligations = toObligations(clause.obligations, { pointer, categories, report });
-    return {
-      rule: {
-        id: clause.exception,
-        effect: 'allow',
-        because: clause.reason,
-        source: clause.source,
-        obligations,
-        pointer,
-        isException: true,
-      },
-      clause,
-      boxes: reader.read(clause, pointer),
-    };
-  });
-  return [...rules, ...exceptions];
-}
-
-/** Rules that forbid, less what exceptions lift from them. */
-function toVariants(
-  document: CharterDocument,
-  rulings: readonly Ruling[],
-  report: Report,
-): readonly Variant[] {
-  const variants: Variant[] = [];
-  const lifts = (document.exceptions ?? []).flatMap((clause, index) =>
-    (clause.lifts ?? []).map((id, position) => ({
-      id,
-      exception: clause.exception,
-      pointer: `/exceptions/${index}/lifts/${position}`,
-    })),
-  );
-  for (const lift of lifts) {
-    const target = rulings.find((ruling) => ruling.rule.id === lift.id);
-    if (target?.rule.effect === 'forbid') continue;
-    const suggestion = findNearest(
-      lift.id,
-      rulings.filter((ruling) => ruling.rule.effect === 'forbid').map((ruling) => ruling.rule.id),
-    );
-    report({
-      code: 'CHARTER_NAME_UNKNOWN',
-      message: `\`${lift.id}\` is no rule that forbids`,
-      pointer: lift.pointer,
-      expected: 'the id of a rule that forbids',
-      ...(suggestion === undefined ? {} : { suggestion }),
-    });
-  }
-  rulings.forEach(({ rule, boxes }, index) => {
-    let parts = boxes;
-    if (rule.effect === 'forbid') {
-      for (const lift of lifts.filter((item) => item.id === rule.id)) {
-        for (const hole of rulings.find((other) => other.rule.id === lift.exception)?.boxes ?? []) {
-          parts = parts.flatMap((part) => subtractBox(part, hole));
-        }
-      }
-    }
-    if (boxes.length === 0) {
-      report({
-        code: 'CHARTER_RULE_EMPTY',
-        message: `\`${rule.id}\` can never apply: what it asks for excludes itself`,
-        pointer: rule.pointer,
-        expected: 'conditions that some flow can meet',
-      });
-    }
-    for (const box of parts) variants.push({ rule: index, box });
-  });
-  if (variants.length > VARIANT_COUNT_MAX) {
-    report({
-      code: 'CHARTER_SHAPE_INVALID',
-      message: `the rules come to ${variants.length} conjunctions`,
-      pointer: '/rules',
-      expected: `at most ${VARIANT_COUNT_MAX}`,
-    });
-  }
-  return variants;
-}
-
 function toReaches(
   mechanisms: readonly CompiledMechanism[],
   attributes: readonly Attribute[],
@@ -511,18 +286,26 @@ function toTerritories(document: CharterDocument): ReadonlyMap<string, readonly 
   return territories;
 }
 
+/** Where the atlas has no such date the rest is read as of its newest, so that all problems are told. */
+function withKnownDate(document: CharterDocument, report: Report): CharterDocument {
+  if (ATLAS_DATES.includes(document.atlas)) return document;
+  const newest = ATLAS_DATES.at(-1) ?? '';
+  report({
+    code: 'CHARTER_ATLAS_DATE_UNKNOWN',
+    message: `there is no atlas of \`${document.atlas}\``,
+    pointer: '/atlas',
+    expected: `one of ${ATLAS_DATES.map((date) => `\`${date}\``).join(', ')}`,
+    suggestion: newest,
+  });
+  return { ...document, atlas: newest };
+}
+
 /** Looks up every name and writes every rule out. */
-export function resolveCharter(document: CharterDocument, report: Report): Resolved {
-  if (!ATLAS_DATES.includes(document.atlas)) {
-    report({
-      code: 'CHARTER_ATLAS_DATE_UNKNOWN',
-      message: `there is no atlas of \`${document.atlas}\``,
-      pointer: '/atlas',
-      expected: `one of ${ATLAS_DATES.map((date) => `\`${date}\``).join(', ')}`,
-      ...(ATLAS_DATES.length === 0 ? {} : { suggestion: ATLAS_DATES.at(-1) ?? '' }),
-    });
-  }
+export function resolveCharter(written: CharterDocument, report: Report): Resolved {
+  const document = withKnownDate(written, report);
   const cells = resolveCells(document, report);
+  checkRegimes(document, report);
+  checkMechanisms(document, report);
   const providers = Object.entries(document.providers ?? {}).map(([id, { location, operator }]) => {
     checkJurisdiction(location, `/providers${toPointerStep(id)}/location`, report);
     checkJurisdiction(operator, `/providers${toPointerStep(id)}/operator`, report);
@@ -546,6 +329,8 @@ export function resolveCharter(document: CharterDocument, report: Report): Resol
     candidates: [...new Set([...listPlaces(), ...origins])],
     places: document.places ?? {},
   });
+  checkPlaces(document, book, report);
+  checkPlaceNames([...toTerritories(document).values()].flat(), book, report);
   const instantsMs = listInstants(document, mechanisms, book, report);
   const conditions = Object.keys(document.conditions ?? {});
   const attributes = createAttributes({

@@ -55,46 +55,60 @@ const PATTERN_WORDS: readonly (readonly [part: string, words: string])[] = [
   ['^[a-z][a-z0-9]*', 'a name in lower case with hyphens'],
 ];
 
-function checkText(schema: JsonSchema, value: unknown, pointer: string, report: Report): void {
-  const refuse = (code: CharterProblemCode, message: string, suggestion?: string): void =>
-    report({
-      code,
-      message,
-      pointer,
-      expected: toExpected(schema),
-      ...(suggestion === undefined ? {} : { suggestion }),
-    });
-  if (typeof value !== 'string')
-    return refuse(
-      'CHARTER_SHAPE_INVALID',
-      `expected ${toExpected(schema)}, found ${toWords(value)}`,
-    );
+/** A text that a schema refuses: the code, why, and what was probably meant. */
+interface Refusal {
+  readonly code: CharterProblemCode;
+  readonly message: string;
+  readonly suggestion?: string | undefined;
+}
+
+const expressions = new Map<string, RegExp>();
+
+/** Patterns are the schema's own, so there are few. */
+function toExpression(pattern: string): RegExp {
+  const known = expressions.get(pattern);
+  if (known) return known;
+  const made = new RegExp(pattern, 'u');
+  expressions.set(pattern, made);
+  return made;
+}
+
+function findRefusal(schema: JsonSchema, value: unknown): Refusal | undefined {
+  if (typeof value !== 'string') {
+    const message = `expected ${toExpected(schema)}, found ${toWords(value)}`;
+    return { code: 'CHARTER_SHAPE_INVALID', message };
+  }
   if (schema.enum) {
-    if (schema.enum.includes(value)) return;
-    const nearest = findNearest(value, schema.enum);
-    return refuse(
-      isLookalike(value) ? 'CHARTER_NAME_LOOKALIKE' : 'CHARTER_NAME_UNKNOWN',
-      `${toWords(value)} is not known here${nearest ? `: did you mean \`${nearest}\`?` : ''}`,
-      nearest,
-    );
+    if (schema.enum.includes(value)) return undefined;
+    const suggestion = findNearest(value, schema.enum);
+    return {
+      code: isLookalike(value) ? 'CHARTER_NAME_LOOKALIKE' : 'CHARTER_NAME_UNKNOWN',
+      message: `${toWords(value)} is not known here${suggestion ? `: did you mean \`${suggestion}\`?` : ''}`,
+      suggestion,
+    };
   }
   if (value.length < (schema.minLength ?? 0) || value.length > (schema.maxLength ?? 2000)) {
-    return refuse(
-      'CHARTER_SHAPE_INVALID',
-      `text of ${value.length} characters is too short or too long`,
-    );
+    const message = `text of ${value.length} characters is too short or too long`;
+    return { code: 'CHARTER_SHAPE_INVALID', message };
   }
-  if (schema.pattern !== undefined && !new RegExp(schema.pattern).test(value)) {
-    const skeleton = toSkeleton(value)
-      .trim()
-      .replaceAll(/[\s_]+/g, '-');
-    const suggestion = new RegExp(schema.pattern).test(skeleton) ? skeleton : undefined;
-    return refuse(
-      isLookalike(value) ? 'CHARTER_NAME_LOOKALIKE' : 'CHARTER_NAME_INVALID',
-      `${toWords(value)} is not ${toExpected(schema)}`,
-      suggestion,
-    );
-  }
+  const expression = schema.pattern === undefined ? undefined : toExpression(schema.pattern);
+  if (expression === undefined || expression.test(value)) return undefined;
+  const skeleton = toSkeleton(value)
+    .trim()
+    .replaceAll(/[\s_]+/g, '-');
+  return {
+    code: isLookalike(value) ? 'CHARTER_NAME_LOOKALIKE' : 'CHARTER_NAME_INVALID',
+    message: `${toWords(value)} is not ${toExpected(schema)}`,
+    suggestion: expression.test(skeleton) ? skeleton : undefined,
+  };
+}
+
+function checkText(schema: JsonSchema, value: unknown, pointer: string, report: Report): void {
+  const refusal = findRefusal(schema, value);
+  if (!refusal) return;
+  const { code, message, suggestion } = refusal;
+  const expected = toExpected(schema);
+  report({ code, message, pointer, expected, ...(suggestion === undefined ? {} : { suggestion }) });
 }
 
 function checkKeys(
@@ -105,7 +119,7 @@ function checkKeys(
 ): void {
   const properties = schema.properties ?? {};
   const patterns = Object.entries(schema.patternProperties ?? {}).map(
-    ([pattern, item]) => [new RegExp(pattern), item] as const,
+    ([pattern, item]) => [toExpression(pattern), item] as const,
   );
   for (const key of schema.required ?? []) {
     if (!Object.hasOwn(value, key)) {
@@ -161,6 +175,42 @@ function pickBranch(schema: JsonSchema, value: unknown): JsonSchema | undefined 
   return schema.anyOf?.find((branch) => branch.type === kind);
 }
 
+function checkItems(schema: JsonSchema, value: unknown, pointer: string, report: Report): boolean {
+  if (!Array.isArray(value)) return false;
+  const isFitting =
+    value.length >= (schema.minItems ?? 0) && value.length <= (schema.maxItems ?? 2000);
+  if (!isFitting) return false;
+  value.forEach((item, index) => {
+    if (schema.items) checkShape(schema.items, item, pointer + toPointerStep(index), report);
+  });
+  return true;
+}
+
+/** True when the value is of the schema's kind; what is wrong inside of it has been reported then. */
+function checkKind(schema: JsonSchema, value: unknown, pointer: string, report: Report): boolean {
+  if (schema.const !== undefined) return value === schema.const;
+  switch (schema.type) {
+    case 'object':
+      if (!isObject(value)) return false;
+      checkKeys(schema, value, pointer, report);
+      return true;
+    case 'array':
+      return checkItems(schema, value, pointer, report);
+    case 'integer':
+      return (
+        typeof value === 'number' &&
+        Number.isInteger(value) &&
+        value >= (schema.minimum ?? 0) &&
+        value <= (schema.maximum ?? Number.MAX_SAFE_INTEGER)
+      );
+    case 'boolean':
+      return typeof value === 'boolean';
+    default:
+      checkText(schema, value, pointer, report);
+      return true;
+  }
+}
+
 /** Reports everything in which `value` is not what `schema` says. */
 export function checkShape(
   schema: JsonSchema,
@@ -168,40 +218,12 @@ export function checkShape(
   pointer: string,
   report: Report,
 ): void {
-  const refuse = (): void =>
-    report({
-      code: 'CHARTER_SHAPE_INVALID',
-      message: `expected ${toExpected(schema)}, found ${toWords(value)}`,
-      pointer,
-      expected: schema.description ?? toExpected(schema),
-    });
-  if (schema.anyOf) {
-    const branch = pickBranch(schema, value);
-    return branch ? checkShape(branch, value, pointer, report) : refuse();
-  }
-  if (schema.const !== undefined) return value === schema.const ? undefined : refuse();
-  switch (schema.type) {
-    case 'object':
-      return isObject(value) ? checkKeys(schema, value, pointer, report) : refuse();
-    case 'array':
-      if (!Array.isArray(value)) return refuse();
-      if (value.length < (schema.minItems ?? 0) || value.length > (schema.maxItems ?? 2000))
-        return refuse();
-      value.forEach((item, index) => {
-        if (schema.items) checkShape(schema.items, item, pointer + toPointerStep(index), report);
-      });
-      return;
-    case 'integer':
-      if (
-        !Number.isInteger(value) ||
-        Number(value) < (schema.minimum ?? 0) ||
-        Number(value) > (schema.maximum ?? 2 ** 53)
-      )
-        refuse();
-      return;
-    case 'boolean':
-      return typeof value === 'boolean' ? undefined : refuse();
-    default:
-      return checkText(schema, value, pointer, report);
-  }
+  const branch = schema.anyOf ? pickBranch(schema, value) : schema;
+  if (branch && checkKind(branch, value, pointer, report)) return;
+  report({
+    code: 'CHARTER_SHAPE_INVALID',
+    message: `expected ${toExpected(schema)}, found ${toWords(value)}`,
+    pointer,
+    expected: schema.description ?? toExpected(schema),
+  });
 }

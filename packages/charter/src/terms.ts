@@ -7,7 +7,7 @@ import type { FlowClause, Grounded } from './document.ts';
 import { CharterError, type CharterProblem } from './errors.ts';
 import { BoxReader } from './flow-box.ts';
 import { PROBLEM_COUNT_MAX } from './limits.ts';
-import type { CompiledRule } from './resolve.ts';
+import type { CompiledRule } from './ruling.ts';
 import { CONTRACT_TERMS_SCHEMA } from './schema.ts';
 import { checkShape } from './shape.ts';
 
