@@ -2,7 +2,7 @@
 // Decisions by which one law finds another place's protection adequate, in force on a day.
 
 import { checkDate, isInForce } from './calendar.ts';
-import { isWithin, membersOf } from './grouping.ts';
+import { isInside, membersOf } from './grouping.ts';
 import { getJurisdiction } from './jurisdiction.ts';
 import type { Adequacy } from './row.ts';
 import { EU_ADEQUACY } from './tables/adequacy-eu.ts';
@@ -25,15 +25,15 @@ export function listAdequacyDecisions(): readonly Adequacy[] {
 const EEA_GDPR_FROM = '2018-07-20';
 
 function isDecider(row: Adequacy, by: string, onDate: string): boolean {
-  if (isWithin(by, row.by, onDate)) return true;
+  if (isInside(by, row.by, onDate)) return true;
   // EEA Joint Committee Decision 154/2018, adaptation (e) to art. 45 GDPR: absent a decision to the
   // contrary, Iceland, Liechtenstein and Norway apply the Commission's decisions at the same time.
-  return row.by === 'eu' && onDate >= EEA_GDPR_FROM && isWithin(by, 'eea', onDate);
+  return row.by === 'eu' && onDate >= EEA_GDPR_FROM && isInside(by, 'eea', onDate);
 }
 
 function decisionsFor(by: string, to: string, onDate: string): readonly Adequacy[] {
   const direct = all.filter(
-    (row) => isInForce(row, onDate) && isDecider(row, by, onDate) && isWithin(to, row.to, onDate),
+    (row) => isInForce(row, onDate) && isInside(to, row.to, onDate) && isDecider(row, by, onDate),
   );
   if (direct.length > 0 || getJurisdiction(to).kind !== 'grouping') return direct;
   // No decision names the grouping: it is covered only if each of its members is.

@@ -54,6 +54,19 @@ function isPlaceWithin(inner: string, outer: string, onDate: string, depth: numb
   );
 }
 
+/** `isWithin` for a day that was checked already: the one that loops over rows call. */
+export function isInside(inner: string, outer: string, onDate: string): boolean {
+  const { kind } = getJurisdiction(inner);
+  if (inner === outer) return true;
+  if (kind !== 'grouping') return isPlaceWithin(inner, outer, onDate, PART_OF_DEPTH_MAX);
+  const members = membershipsOf.get(inner) ?? [];
+  const present = members.filter((row) => isInForce(row, onDate));
+  return (
+    present.length > 0 &&
+    present.every((row) => isPlaceWithin(row.member, outer, onDate, PART_OF_DEPTH_MAX))
+  );
+}
+
 /**
  * True when `inner` lay within `outer` on this day: the same place, a part of it, or a member of the
  * grouping. A grouping lies within another when each of its members does (`eu` in `eea`).
@@ -62,13 +75,6 @@ function isPlaceWithin(inner: string, outer: string, onDate: string, depth: numb
  */
 export function isWithin(inner: string, outer: string, onDate: string): boolean {
   checkDate(onDate);
-  const { kind } = getJurisdiction(inner);
   getJurisdiction(outer);
-  if (inner === outer) return true;
-  if (kind !== 'grouping') return isPlaceWithin(inner, outer, onDate, PART_OF_DEPTH_MAX);
-  const members = membersOf(inner, onDate);
-  return (
-    members.length > 0 &&
-    members.every((member) => isPlaceWithin(member, outer, onDate, PART_OF_DEPTH_MAX))
-  );
+  return isInside(inner, outer, onDate);
 }

@@ -3,7 +3,7 @@
 // places. Localisation is not residency: it is the law's demand and not the contract's.
 
 import { checkDate, isInForce } from './calendar.ts';
-import { isWithin } from './grouping.ts';
+import { isInside } from './grouping.ts';
 import { getJurisdiction } from './jurisdiction.ts';
 import type { LocalisationRule } from './row.ts';
 import { LOCALISATION_RULES } from './tables/localisation-rules.ts';
@@ -25,6 +25,6 @@ export function localisationRulesOf(
   checkDate(onDate);
   getJurisdiction(jurisdiction);
   return LOCALISATION_RULES.filter(
-    (rule) => isInForce(rule, onDate) && isWithin(jurisdiction, rule.jurisdiction, onDate),
+    (rule) => isInForce(rule, onDate) && isInside(jurisdiction, rule.jurisdiction, onDate),
   );
 }

@@ -3,7 +3,7 @@
 
 import { checkDate, isInForce } from './calendar.ts';
 import { AtlasError } from './errors.ts';
-import { isWithin, membersOf } from './grouping.ts';
+import { isInside, membersOf } from './grouping.ts';
 import { getJurisdiction } from './jurisdiction.ts';
 import type { Regime } from './row.ts';
 import { REGIMES } from './tables/regimes.ts';
@@ -40,10 +40,10 @@ function holdsIn(regime: Regime, place: string, onDate: string): boolean {
   const own =
     regime.jurisdiction !== undefined &&
     isInForce(regime, onDate) &&
-    isWithin(place, regime.jurisdiction, onDate);
+    isInside(place, regime.jurisdiction, onDate);
   if (own) return true;
   return (regime.elsewhere ?? []).some(
-    (row) => isInForce(row, onDate) && isWithin(place, row.jurisdiction, onDate),
+    (row) => isInForce(row, onDate) && isInside(place, row.jurisdiction, onDate),
   );
 }
 
