@@ -2,7 +2,9 @@
 // One table from code to status, and from any error to a problem document. A code that is not in the
 // table is a bug or a failure inside: 500 without internals.
 import { type Problem, type ProblemPlace, toProblemType } from '@bailiwick/contracts';
-import { CellError, type DenialError } from './errors.ts';
+import { COLLECTION_PROBLEMS } from './collections/errors.ts';
+import type { DenialError } from './errors.ts';
+import { RECORD_PROBLEMS } from './records/errors.ts';
 
 interface Entry {
   readonly status: number;
@@ -13,6 +15,8 @@ const entry = (status: number, title: string): Entry => ({ status, title });
 
 /** Every code that leaves a cell with its status and title. */
 export const PROBLEMS: Readonly<Record<string, Entry>> = {
+  ...RECORD_PROBLEMS,
+  ...COLLECTION_PROBLEMS,
   CELL_INPUT_INVALID: entry(400, 'the request does not have the expected shape'),
   CELL_BODY_TOO_LARGE: entry(413, 'the body is larger than this cell accepts'),
   CELL_MEDIA_UNSUPPORTED: entry(415, 'the content type is not supported here'),
@@ -24,6 +28,8 @@ export const PROBLEMS: Readonly<Record<string, Entry>> = {
   CELL_ACCOUNT_UNKNOWN: entry(401, 'the account is not known in this cell'),
   CELL_TENANT_UNKNOWN: entry(403, 'the tenant is not known in this cell'),
   CELL_TENANT_SUSPENDED: entry(403, 'the tenant is suspended'),
+  CELL_SEAL_FOREIGN: entry(403, 'the value was sealed for somebody else'),
+  CELL_SEAL_ERASED: entry(410, 'the value was erased for ever'),
   CELL_PURPOSE_MISSING: entry(403, 'a purpose is needed'),
   CELL_PURPOSE_FORBIDDEN: entry(403, 'the purpose is not granted to this account'),
   CELL_ROLE_FORBIDDEN: entry(403, 'the role may not do this'),
@@ -58,9 +64,21 @@ export const PROBLEMS: Readonly<Record<string, Entry>> = {
   OIDC_ACCOUNT_UNMAPPED: entry(403, 'no group of the account means anything here'),
   OIDC_ISSUER_INVALID: entry(503, 'the identity provider does not answer as it must'),
   OIDC_ISSUER_UNAVAILABLE: entry(503, 'the identity provider cannot be reached'),
+  LEDGER_CHECKPOINT_LATE: entry(503, 'no signed checkpoint covers the entry yet'),
+  LEDGER_ENTRY_NOT_DURABLE: entry(503, 'what was done could not be put on record'),
+  LEDGER_ENTRY_UNKNOWN: entry(404, 'there is no such entry'),
+  LEDGER_QUEUE_FULL: entry(503, 'too much waits to be put on record'),
+  LEDGER_TILE_INVALID: entry(400, 'not the path of a tile'),
+  LEDGER_TILE_MISSING: entry(404, 'the log has no such tile'),
   KEYS_LEASE_EXPIRED: entry(503, 'the lease on the keys has run out'),
   KEYS_CUSTOMER_KEY_DISABLED: entry(423, 'the customer has disabled the key'),
   KEYS_TENANT_UNKNOWN: entry(503, 'the tenant has no keys in this cell'),
+  KEYS_VALUE_MALFORMED: entry(400, 'not a sealed value'),
+  KEYS_SEAL_MISMATCH: entry(403, 'the seal is not the one expected'),
+  KEYS_ENVELOPE_UNOPENED: entry(403, 'the value does not open under its seal'),
+  KEYS_FACTS_UNVERIFIED: entry(403, 'the facts do not verify'),
+  KEYS_VALUE_UNINDEXABLE: entry(400, 'the value has no normal form'),
+  KEYS_CALLER_ID_INVALID: entry(400, 'the id does not have the expected shape'),
   KEYS_KEY_ERASED: entry(410, 'the key was erased for ever'),
   KEYS_KEY_UNKNOWN: entry(404, 'there is no such key'),
   KEYS_KEY_UNREADABLE: entry(503, 'the key cannot be read'),
@@ -93,7 +111,7 @@ export function toProblem(error: unknown): Problem {
   const foreign = FOREIGN_CODES[code];
   if (foreign !== undefined) return fromCode(foreign, '');
   const problem = fromCode(code, error.message);
-  if (error instanceof CellError && error.places.length > 0) {
+  if ('places' in error && Array.isArray(error.places) && error.places.length > 0) {
     return { ...problem, errors: error.places };
   }
   const home = toHome(error);

@@ -118,6 +118,26 @@ export {
   UuidSchema,
 } from './directory.ts';
 export {
+  type BlindIndexRequest,
+  BlindIndexRequestSchema,
+  ENTRIES_COUNT_MAX,
+  type EntriesRequest,
+  EntriesRequestSchema,
+  FACTS_COUNT_MAX,
+  type FactValue,
+  OpeningsAnswerSchema,
+  type OpeningsRequest,
+  OpeningsRequestSchema,
+  type OpenResult,
+  SEALED_TEXT_LENGTH_MAX,
+  type SealRequest,
+  type SealResult,
+  SealsAnswerSchema,
+  type SealsRequest,
+  SealsRequestSchema,
+  VALUES_COUNT_MAX,
+} from './doors.ts';
+export {
   FIELD_TYPES,
   FieldNameSchema,
   type FieldType,
@@ -145,6 +165,20 @@ export {
   type MappedLine,
   parseFieldText,
 } from './import-mapping.ts';
+export {
+  ENTRY_PAGE_SIZE_MAX,
+  type EntryAnswer,
+  EntryAnswerSchema,
+  type EntryPage,
+  EntryPageSchema,
+  INCLUSION_PROOFS_COUNT_MAX,
+  type InclusionProof,
+  InclusionProofSchema,
+  type InclusionProofsAnswer,
+  InclusionProofsAnswerSchema,
+  type InclusionProofsRequest,
+  InclusionProofsRequestSchema,
+} from './ledger.ts';
 export { createLineSplitter, type LineSplitter, parseCsvLine, type SplitLine } from './lines.ts';
 export {
   ContractError,

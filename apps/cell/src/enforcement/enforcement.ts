@@ -38,12 +38,14 @@ function isFulfillable(action: Action, kind: ObligationKind): boolean {
   switch (kind) {
     case 'log':
       return true;
+    // Who shows nothing hides everything; who shows records masks them field set by field set.
     case 'mask':
-      return action === 'read' || action === 'search' || action === 'open';
-    case 'aggregate':
-    case 'checkpoint':
-      return action === 'transfer' || action === 'export';
     case 'redact':
+      return true;
+    case 'aggregate':
+      return action === 'transfer' || action === 'export';
+    case 'checkpoint':
+      return action !== 'ingest' && action !== 'update' && action !== 'delete';
     case 'tokenise':
     case 'pseudonymise':
     case 'noise':
