@@ -49,6 +49,7 @@ export const PROBLEMS: Readonly<Record<string, Entry>> = {
   POLICY_FLOW_DENIED: entry(403, 'the charter does not allow this flow'),
   LAW_CHARTER_ABSENT: entry(503, 'the cell has no charter yet'),
   LAW_BUNDLE_REFUSED: entry(422, 'the bundle was refused'),
+  PEER_UNREACHABLE: entry(503, 'another service does not answer'),
   PEER_FORBIDDEN: entry(403, 'the peer may not do this'),
   TRANSFER_UNKNOWN: entry(404, 'there is no such transfer'),
   TRANSFER_INVALID: entry(400, 'the transfer cannot be understood'),
