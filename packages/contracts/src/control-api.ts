@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bodies of the control plane's API (mTLS): what operators and cells send it.
+
 import type { CellId, Residency, TenantId } from '@bailiwick/kernel';
 import { type TSchema, Type } from 'typebox';
 import {
+  type BundleCell,
   BundleCellSchema,
   CHARTER_TEXT_LENGTH_MAX,
   TENANT_STATES,
@@ -15,6 +17,7 @@ import {
   ResidencySchema,
   UuidSchema,
 } from './directory.ts';
+import { checkWith } from './parse-with.ts';
 
 /** Home of a tenant's residency. */
 export interface TenantHome {
@@ -26,12 +29,13 @@ export interface TenantHome {
 export interface TenantRequest {
   /** `POST` only; absent: the control plane makes one. */
   readonly tenantId?: TenantId;
-  readonly state: TenantState;
+  /** Default `active`. */
+  readonly state?: TenantState;
   readonly homes: readonly TenantHome[];
   /** Contract terms; absent: none. */
   readonly terms?: unknown;
   /** Envelopes of `ApprovalStatement` for these terms under the next serial. */
-  readonly approvals: readonly unknown[];
+  readonly approvals?: readonly unknown[];
 }
 
 /** What the control plane knows of a tenant. */
@@ -49,7 +53,7 @@ export interface CharterRequest {
   readonly text: string;
   /** The serial that this text is to have: one more than now. Approvals are bound to it. */
   readonly serial: number;
-  readonly approvals: readonly unknown[];
+  readonly approvals?: readonly unknown[];
 }
 
 /** `GET /v1/charter`, and the answer to a change. */
@@ -66,22 +70,19 @@ export interface SuspensionRequest {
 }
 
 const strict = { additionalProperties: false };
-const Approvals: TSchema = Type.Array(EnvelopeSchema, { maxItems: 16, default: [] });
+const Approvals: TSchema = Type.Array(EnvelopeSchema, { maxItems: 16 });
 
 /** Schema of a `TenantRequest`. */
 export const TenantRequestSchema: TSchema = Type.Object(
   {
     tenantId: Type.Optional(UuidSchema),
-    state: Type.Union(
-      TENANT_STATES.map((state) => Type.Literal(state)),
-      { default: 'active' },
-    ),
+    state: Type.Optional(Type.Union(TENANT_STATES.map((state) => Type.Literal(state)))),
     homes: Type.Array(Type.Object({ residency: ResidencySchema, cell: CellIdSchema }, strict), {
       minItems: 1,
       maxItems: 64,
     }),
     terms: Type.Optional(Type.Object({})),
-    approvals: Approvals,
+    approvals: Type.Optional(Approvals),
   },
   strict,
 );
@@ -101,7 +102,7 @@ export const CharterRequestSchema: TSchema = Type.Object(
   {
     text: Type.String({ minLength: 1, maxLength: CHARTER_TEXT_LENGTH_MAX }),
     serial: Type.Integer({ minimum: 1 }),
-    approvals: Approvals,
+    approvals: Type.Optional(Approvals),
   },
   strict,
 );
@@ -111,3 +112,31 @@ export const SuspensionRequestSchema: TSchema = Type.Object(
   { mechanism: Type.String({ pattern: '^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$', maxLength: 63 }) },
   strict,
 );
+
+/** What is said about a cell when it is registered. */
+export type CellRequest = Omit<BundleCell, 'cell' | 'residency' | 'signingKey'>;
+
+/** Reads a `TenantRequest`. @throws {ContractError} `CONTRACT_VALUE_INVALID` */
+export function parseTenantRequest(value: unknown): TenantRequest {
+  return checkWith(TenantRequestSchema, value, 'tenant') as TenantRequest;
+}
+
+/** Reads a `CellRequest`. @throws {ContractError} `CONTRACT_VALUE_INVALID` */
+export function parseCellRequest(value: unknown): CellRequest {
+  return checkWith(CellRequestSchema, value, 'cell') as CellRequest;
+}
+
+/** Reads a `CharterRequest`. @throws {ContractError} `CONTRACT_VALUE_INVALID` */
+export function parseCharterRequest(value: unknown): CharterRequest {
+  return checkWith(CharterRequestSchema, value, 'charter') as CharterRequest;
+}
+
+/** Reads a `SuspensionRequest`. @throws {ContractError} `CONTRACT_VALUE_INVALID` */
+export function parseSuspensionRequest(value: unknown): SuspensionRequest {
+  return checkWith(SuspensionRequestSchema, value, 'suspension') as SuspensionRequest;
+}
+
+/** Reads the key that a cell announces. @throws {ContractError} `CONTRACT_VALUE_INVALID` */
+export function parseSigningKeyRequest(value: unknown): { readonly key: string } {
+  return checkWith(SigningKeyRequestSchema, value, 'signing key') as { readonly key: string };
+}

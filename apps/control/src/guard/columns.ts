@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every column of the control database and why it may be there (invariant 6). A test compares this list
+// with the real database in both directions: a new column needs a reason before it can land.
+
+const OPAQUE = 'opaque id made by the middle; joins to nobody';
+const LABEL = 'name of a place or a cell, from the charter';
+const SERIAL = 'counts changes';
+const HASH = 'hash of a document of the middle';
+const SIGNED = 'document of the middle, signed; holds what the other columns hold';
+const INSTANT = 'when the middle itself did something';
+
+/** `table.column` of schema `control`, with the reason. */
+export const CONTROL_COLUMNS: Readonly<Record<string, string>> = {
+  'revision.only_one': 'keeps the table at one row',
+  'revision.revision': SERIAL,
+  'cells.cell': LABEL,
+  'cells.residency': LABEL,
+  'cells.name': 'public server name of a cell',
+  'cells.addresses': 'where a cell listens',
+  'cells.spiffe_id': 'identity of a workload, never of a person: checked to be a cell',
+  'cells.internal_host': 'where a cell listens',
+  'cells.internal_port': 'where a cell listens',
+  'cells.location': LABEL,
+  'cells.operator': LABEL,
+  'cells.signing_key': 'public key of a cell',
+  'tenants.tenant_id': OPAQUE,
+  'tenants.state': 'closed set',
+  'tenants.terms': 'contract terms: closed schema of the charter package, detector behind it',
+  'tenants.terms_serial': SERIAL,
+  'tenants.terms_hash': HASH,
+  'tenant_homes.tenant_id': OPAQUE,
+  'tenant_homes.residency': LABEL,
+  'tenant_homes.cell': LABEL,
+  'charters.serial': SERIAL,
+  'charters.charter': 'the law in words: validated by the charter package, detector behind it',
+  'charters.text_hash': HASH,
+  'charters.fresh_for_ms': 'a duration of the charter',
+  'charters.put_at': INSTANT,
+  'approvals.subject': 'closed set',
+  'approvals.tenant_id': OPAQUE,
+  'approvals.serial': SERIAL,
+  'approvals.position': 'order of approvals',
+  'approvals.envelope': 'signature over serial and hash; names a key by its hash, no person',
+  'trust.only_one': 'keeps the table at one row',
+  'trust.serial': SERIAL,
+  'trust.bundle_keys': 'public keys of the control plane',
+  'bundles.audience': LABEL,
+  'bundles.serial': SERIAL,
+  'bundles.content_hash': HASH,
+  'bundles.signed_at': INSTANT,
+  'bundles.envelope': SIGNED,
+  'rollups.cell': LABEL,
+  'rollups.period_start': 'a minute of the whole cell',
+  'rollups.counter': 'closed set',
+  'rollups.total': 'a count over the whole cell',
+  'deliveries.delivery_id': OPAQUE,
+  'deliveries.cell': LABEL,
+  'deliveries.tenant_id': OPAQUE,
+  'deliveries.series': 'up to four words of letters, detector behind it',
+  'deliveries.purpose': 'name of the charter',
+  'deliveries.delivered_at': 'when the cell computed the aggregate',
+  'deliveries.minimum_count': 'smallest group, at least ten',
+  'deliveries.group_by': 'closed set',
+  'deliveries.measures': 'closed set',
+  'deliveries.payload_hash': HASH,
+  'delivery_groups.delivery_id': OPAQUE,
+  'delivery_groups.position': 'order of groups',
+  'delivery_groups.group_values': 'countries, periods and currencies in their fixed forms',
+  'delivery_groups.group_count': 'a count of at least ten',
+  'delivery_groups.sums': 'sums over at least ten',
+  'answers.request_key': 'hash of caller, route and idempotency key',
+  'answers.body_hash': HASH,
+  'answers.status': 'status of an answer',
+  'answers.body': 'answer to a tenant request: opaque ids and terms',
+  'answers.answered_at': INSTANT,
+};
