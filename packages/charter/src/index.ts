@@ -9,6 +9,7 @@ export {
   NONE,
 } from './attribute.ts';
 export { type Box, type Masks, toMasks, type ValueSet, type Variant } from './box.ts';
+export { type CedarText, toCedar } from './cedar.ts';
 export {
   type CompiledCharter,
   type CompiledRetention,
@@ -20,6 +21,7 @@ export {
   type Sha256Hex,
   suggestOrigin,
 } from './compile.ts';
+export { toCompiledJson } from './compiled-json.ts';
 export {
   type CharterDifference,
   diffCharters,
@@ -49,6 +51,7 @@ export {
 export type { BoxContext } from './flow-box.ts';
 export type { Home, HomeRefusal } from './home.ts';
 export { type ParseOptions, parseCharter } from './parse.ts';
+export { toRego } from './rego.ts';
 export type {
   CompiledCell,
   CompiledMechanism,
