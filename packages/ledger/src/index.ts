@@ -34,6 +34,8 @@ export {
   type ExportReader,
   type ExportReport,
   inspectExport,
+  toBodyLine,
+  toManifestText,
   verifyExport,
 } from './export.ts';
 export { type ExportPart, writeExport } from './export-writer.ts';
