@@ -1,38 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a cell answers: a value, or a problem document (RFC 9457) as a value. Only what keeps an answer
 // from arriving is thrown.
+import type { Problem } from '@bailiwick/contracts';
 import { SdkError } from './errors.ts';
-
-/** A rule's part in a denial, in words. */
-export interface ProblemReason {
-  readonly rule: string;
-  readonly because: string;
-  readonly source: string;
-}
-
-/** A change to the flow under which it would be allowed. */
-export interface ProblemNearest {
-  readonly words: string;
-  readonly change: Readonly<Record<string, string>>;
-  readonly rules: readonly string[];
-}
-
-/** An RFC 9457 problem document with the stable `code` by which programs tell problems apart. */
-export interface Problem {
-  readonly type: string;
-  readonly title: string;
-  readonly status: number;
-  readonly detail: string;
-  readonly code: string;
-  readonly instance?: string;
-  /** What is wrong with the input, and where (RFC 6901). */
-  readonly errors?: readonly { readonly detail: string; readonly pointer: string }[];
-  /** On denials: the rules that decided. */
-  readonly rules?: readonly string[];
-  readonly reasons?: readonly ProblemReason[];
-  readonly nearest?: readonly ProblemNearest[];
-  readonly cause?: string;
-}
 
 /** What came back beside the body. */
 export interface AnswerMeta {

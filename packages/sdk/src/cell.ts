@@ -5,18 +5,20 @@ import { type Answer, unwrap } from './answer.ts';
 import type { Caller, CallOptions } from './caller.ts';
 import { type Collection, createCollection } from './collection.ts';
 import type {
+  BlindIndexRequest,
   CharterSummary,
   CollectionDescription,
   CollectionSchema,
   Decisions,
-  EntryOpened,
+  EntryAnswer,
   EntryPage,
   EntryQuery,
+  EntryReceipts,
   ErasureReceipt,
-  FieldValue,
+  FactValue,
+  InclusionProofsAnswer,
   KeyState,
   LedgerCheck,
-  ListedEntry,
   Openings,
   SealRequest,
   SealResult,
@@ -49,21 +51,21 @@ export interface Cell {
   ): Promise<Answer<Openings>>;
   /** The blind index of a value, for an exact search in the caller's own SQL. */
   blindIndex(
-    value: { readonly collection: string; readonly field: string; readonly value: FieldValue },
+    value: BlindIndexRequest,
     options?: CallOptions,
   ): Promise<Answer<{ readonly index: string }>>;
 
   readonly entries: {
     /** Records that something happened: ids, hashes and counts only. */
     create(
-      facts: readonly Readonly<Record<string, unknown>>[],
+      facts: readonly Readonly<Record<string, FactValue>>[],
       options?: CallOptions,
-    ): Promise<Answer<{ readonly items: readonly Readonly<Record<string, unknown>>[] }>>;
-    get(entryId: string, options?: CallOptions): Promise<Answer<EntryOpened>>;
-    /** The tenant's own entries, with salts, in the order of the log. */
+    ): Promise<Answer<EntryReceipts>>;
+    get(entryId: string, options?: CallOptions): Promise<Answer<EntryAnswer>>;
+    /** The tenant's own entries, the newest first. */
     list(query: EntryQuery, options?: CallOptions): Promise<Answer<EntryPage>>;
     /** All pages of them, one entry at a time; a problem ends it as an exception. */
-    listAll(query: EntryQuery, options?: CallOptions): AsyncGenerator<ListedEntry>;
+    listAll(query: EntryQuery, options?: CallOptions): AsyncGenerator<EntryAnswer>;
   };
   readonly collections: {
     put(
@@ -98,10 +100,13 @@ export interface Cell {
     tile(path: string, options?: CallOptions): Promise<Answer<Buffer>>;
     /** Compares what is stored with what is on record. */
     check(options?: CallOptions): Promise<Answer<LedgerCheck>>;
+    /** Proofs that the tenant's own entries are in the log. */
     inclusionProofs(
-      query: Readonly<Record<string, unknown>>,
+      entries: readonly string[],
       options?: CallOptions,
-    ): Promise<Answer<Readonly<Record<string, unknown>>>>;
+    ): Promise<Answer<InclusionProofsAnswer>>;
+    /** Bodies and salts of the tenant's own entries below `size`, a line of JSON each. */
+    bodies(size: number, options?: CallOptions): Promise<Answer<Buffer>>;
   };
   health(options?: CallOptions): Promise<Answer<Readonly<Record<string, unknown>>>>;
   /** Any other route of the cell, with this account's credentials. */
@@ -166,8 +171,10 @@ function createTrust(call: Caller): Pick<Cell, 'transfers' | 'keys' | 'erasures'
       checkpoint: (options) => call({ method: 'GET', path: '/v1/ledger/checkpoint' }, options),
       tile: (path, options) => call({ method: 'GET', path: `/v1/ledger/${path}` }, options),
       check: (options) => call({ method: 'POST', path: '/v1/ledger/checks', body: {} }, options),
-      inclusionProofs: (query, options) =>
-        call({ method: 'POST', path: '/v1/ledger/inclusion-proofs', body: query }, options),
+      inclusionProofs: (entries, options) =>
+        call({ method: 'POST', path: '/v1/ledger/inclusion-proofs', body: { entries } }, options),
+      bodies: (size, options) =>
+        call({ method: 'GET', path: `/v1/ledger/bodies?size=${size}` }, options),
     },
   };
 }
@@ -202,7 +209,7 @@ function toQuery(query: EntryQuery): string {
   return parameters.size === 0 ? '' : `?${parameters.toString()}`;
 }
 
-function toEntries(facts: readonly Readonly<Record<string, unknown>>[]): unknown {
+function toEntries(facts: readonly Readonly<Record<string, FactValue>>[]): unknown {
   return { entries: facts.map((one) => ({ facts: one })) };
 }
 

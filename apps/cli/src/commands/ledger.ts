@@ -4,7 +4,13 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import path from 'node:path';
 import process from 'node:process';
 import { type ExportedBody, toTilePath, writeExport } from '@bailiwick/ledger';
-import { type ExportReport, inspectExport, parseVerifierKey } from '@bailiwick/ledger/verify';
+import {
+  type ExportReport,
+  inspectExport,
+  parseCheckpoint,
+  parseNote,
+  parseVerifierKey,
+} from '@bailiwick/ledger/verify';
 import { type Cell, unwrap } from '@bailiwick/sdk';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
@@ -15,7 +21,6 @@ import type { Input } from './run.ts';
 
 /** File of an export directory in which the log's key is noted beside it: for convenience, not for trust. */
 export const KEY_FILE = 'verifier-key';
-const PAGE_SIZE = 500;
 
 /** Runs `bailiwick ledger export <residency> --output <directory>`. */
 export async function runLedgerExport(context: Context, { args, options }: Input): Promise<void> {
@@ -40,12 +45,13 @@ export async function exportLedger(
     throw new CliError('CLI_USAGE_WRONG', `\`${directory}\` is not empty`);
   }
   const checkpoint = unwrap(await cell.ledger.checkpoint());
+  const { size } = parseCheckpoint(parseNote(checkpoint).text);
   const files = new Set<string>();
   const parts = writeExport({
     checkpoint,
     tenant,
     readTile: async (address) => unwrap(await cell.ledger.tile(toTilePath(address))),
-    bodies: listBodies(cell),
+    bodies: listBodies(cell, size),
   });
   for await (const { path: name, bytes } of parts) {
     const file = path.join(directory, name);
@@ -56,10 +62,20 @@ export async function exportLedger(
   return { filesCount: files.size };
 }
 
-async function* listBodies(cell: Cell): AsyncGenerator<ExportedBody> {
-  for await (const { index, salt, body } of cell.entries.listAll({ pageSize: PAGE_SIZE })) {
-    yield { index, salt: Buffer.from(salt, 'base64url'), body };
+/** The tenant's bodies, in the order of the log. */
+async function* listBodies(cell: Cell, size: number): AsyncGenerator<ExportedBody> {
+  const bytes = unwrap(await cell.ledger.bodies(size, { deadlineMs: 120_000 })) ?? Buffer.alloc(0);
+  for (const line of bytes.toString('utf8').split('\n')) {
+    if (line !== '') yield parseBodyLine(line);
   }
+}
+
+/** A line as the cell wrote it; what is wrong with it the verifier finds. */
+function parseBodyLine(line: string): ExportedBody {
+  const { index, salt, body } = JSON.parse(line) as Record<'salt' | 'body', string> & {
+    readonly index: number;
+  };
+  return { index, salt: Buffer.from(salt, 'base64url'), body };
 }
 
 /** Runs `bailiwick ledger verify <directory>`. */
@@ -141,13 +157,18 @@ export async function runLedgerTail(context: Context, { args, options }: Input):
     throw new CliError('CLI_USAGE_WRONG', 'expected `--count` as a number from 1');
   }
   const cell = await context.cell(argument(args, 0));
-  const { items } = unwrap(await cell.entries.list({ pageSize: count, order: 'desc' }));
-  const entries = items.map(({ index, body }) => ({ index, body: parseBody(body) }));
-  context.output.result({ v: 1, items: entries }, () =>
+  const { items } = unwrap(await cell.entries.list({ pageSize: count }));
+  const rows = items.map(({ entry, body, proof }) => ({
+    entry,
+    index: proof?.index,
+    body: body ?? {},
+  }));
+  context.output.result({ v: 1, items: rows }, () =>
     toTable(
-      ['index', 'at', 'kind', 'outcome', 'purpose'],
-      entries.map(({ index, body }) => [
-        index,
+      ['entry', 'index', 'at', 'kind', 'outcome', 'purpose'],
+      rows.map(({ entry, index, body }) => [
+        entry,
+        index === undefined ? '-' : String(index),
         String(body['at'] ?? ''),
         String(body['kind'] ?? ''),
         toInner(body, 'decision', 'outcome'),
@@ -155,11 +176,6 @@ export async function runLedgerTail(context: Context, { args, options }: Input):
       ]),
     ),
   );
-}
-
-function parseBody(text: string): Readonly<Record<string, unknown>> {
-  const value: unknown = JSON.parse(text);
-  return typeof value === 'object' && value !== null ? { ...value } : {};
 }
 
 function toInner(body: Readonly<Record<string, unknown>>, key: string, inner: string): string {

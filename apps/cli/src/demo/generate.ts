@@ -6,6 +6,7 @@ import { type Chance, createChance } from './random.ts';
 
 export interface Customer {
   readonly id: string;
+  /** Where it was collected: a country, or a part of one whose law differs (`us-ca`). */
   readonly country: string;
   readonly countryName: string;
   readonly currency: string;

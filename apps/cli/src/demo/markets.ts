@@ -331,8 +331,21 @@ const OVERSEAS: readonly Row[] = [
     currency: 'USD',
   },
   {
+    of: 'us-ca:California',
+    weight: 45,
+    given: 'Xochitl,Brandon,Mei-Ling,Ángel,Destiny,Kai,Priyanka',
+    family: 'Hernández,Lee,Goldberg,Nakamura,Jiménez,Okonkwo',
+    streets: 'Sunset Blvd,Mission St,El Camino Real,Cañon Dr',
+    cities: 'Los Ángeles CA|900,San Francisco CA|941,La Cañada CA|910',
+    postcode: '##',
+    phone: '+1 213 555 01##',
+    line: NUMBER_FIRST,
+    mail: 'mail.example',
+    currency: 'USD',
+  },
+  {
     of: 'ca:Canada',
-    weight: 60,
+    weight: 10,
     given: 'Maëlle,Liam,Étienne,Siku,Harpreet,Zachary,Geneviève',
     family: 'Tremblay,Singh,MacDonald,Bouchard,Côté,Wong,Qamaniq',
     streets: 'Yonge Street,rue Sainte-Catherine,chemin Saint-Louis,Bloor Street',
@@ -397,7 +410,7 @@ const OVERSEAS: readonly Row[] = [
   },
 ];
 
-/** The countries of the demonstration; the last has no home in the retailer's charter. */
+/** The places of the demonstration. Two of them, Canada and Bahrain, have no home in the retailer's charter. */
 export const MARKETS: readonly Market[] = [
   ...EURO_WEST,
   ...EURO_SOUTH_AND_NORTH,

@@ -30,11 +30,18 @@ export interface Tally {
   addLine(route: { readonly country: string; readonly cell: string | undefined }): void;
   refuse(line: RefusedLine, country?: string): void;
   addOutcome(outcome: ChunkOutcome, cell: string): void;
+  /** One record that is known to be there. */
+  addUnchanged(cell: string): void;
 }
 
 export function createTally(): Tally {
   const countries = new Map<string, CountryTally>();
   const cells = new Map<string, CellTally>();
+  const rowOf = (cell: string): CellTally => {
+    const row = cells.get(cell) ?? { cell, accepted: 0, unchanged: 0, refused: 0 };
+    cells.set(cell, row);
+    return row;
+  };
   const tally: Tally = {
     lineCount: 0,
     refusedCount: 0,
@@ -53,12 +60,14 @@ export function createTally(): Tally {
       if (row !== undefined) row.refused += 1;
       if (tally.refused.length < REFUSED_TOLD_COUNT_MAX) tally.refused.push(line);
     },
+    addUnchanged(cell) {
+      rowOf(cell).unchanged += 1;
+    },
     addOutcome({ result, countries: countryOf }, cell) {
-      const row = cells.get(cell) ?? { cell, accepted: 0, unchanged: 0, refused: 0 };
+      const row = rowOf(cell);
       row.accepted += result.accepted;
       row.unchanged += result.unchanged;
       row.refused += result.refusedCount;
-      cells.set(cell, row);
       for (const line of result.refused) tally.refuse(line, countryOf.get(line.line));
     },
   };
