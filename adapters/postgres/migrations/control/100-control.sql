@@ -17,7 +17,7 @@ CREATE TABLE control.cells (
   residency text NOT NULL CHECK (residency ~ '^[a-z]{2}-[a-z0-9]{2,8}$'),
   name text NOT NULL UNIQUE CHECK (name ~ '^[a-z0-9.-]{1,253}$'),
   addresses jsonb NOT NULL CHECK (jsonb_typeof(addresses) = 'array'),
-  spiffe_id text NOT NULL UNIQUE CHECK (spiffe_id ~ '^spiffe://[a-zA-Z0-9._/-]{1,500}$'),
+  spiffe_id text NOT NULL UNIQUE CHECK (spiffe_id ~ '^spiffe://[a-zA-Z0-9._/-]+$' AND length(spiffe_id) <= 512),
   internal_host text NOT NULL CHECK (internal_host ~ '^[a-z0-9.:-]{1,253}$'),
   internal_port integer NOT NULL CHECK (internal_port BETWEEN 1 AND 65535),
   location text NOT NULL CHECK (location ~ '^[a-z0-9-]{2,63}$'),

@@ -83,8 +83,8 @@ function isRandom(text: string): boolean {
 /** What a text looks like, if it looks like anything personal. */
 export function findPersonalKind(text: string, profile: GuardProfile): PersonalKind | undefined {
   if (EMAIL.test(text)) return 'e-mail';
-  if (PHONE_INTERNATIONAL.test(text)) return 'phone';
   if (IBAN.test(text)) return 'iban';
+  if (PHONE_INTERNATIONAL.test(text)) return 'phone';
   if (isPaymentCard(text)) return 'payment-card';
   if (profile === 'prose') return undefined;
   if (UUID.test(text)) return 'person-id';
