@@ -53,7 +53,7 @@ function readIdentity(file: string): string {
   if (typeof provider !== 'string' || typeof region !== 'string') {
     return refuse('names no provider and region');
   }
-  const known = findCloudRegion(provider, region);
+  const known = findCloudRegion({ provider, region });
   return known === undefined
     ? refuse('names a region that the atlas does not know')
     : known.jurisdiction;

@@ -6,6 +6,7 @@ import type { ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { PROBLEM_CONTENT_TYPE, type Problem } from '@bailiwick/contracts';
 import { createUuidV7 } from '@bailiwick/kernel';
+import type { tlsServerOptions } from '@bailiwick/pki';
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Admission } from './backpressure.ts';
@@ -26,7 +27,7 @@ export interface PublicServerOptions {
   readonly credentials: CredentialVerifier;
   readonly idempotency: IdempotencyStore;
   /** TLS: `tlsServerOptions(files)` of `@bailiwick/pki`. Absent in tests that inject requests. */
-  readonly transport?: Pick<Parameters<typeof Fastify>[0] & object, 'serverFactory'>;
+  readonly transport?: ReturnType<typeof tlsServerOptions>;
 }
 
 declare module 'fastify' {

@@ -51,6 +51,8 @@ export interface CellConfig {
   readonly control: {
     readonly url: string;
     readonly spiffeId: string;
+    /** Where the control plane stands and whose law reaches it; default the cell's operator's. */
+    readonly jurisdiction?: string;
     /** Ed25519 public keys that may sign bundles, base64; pinned. */
     readonly bundleKeys: readonly string[];
     /** Pause between two pulls that brought nothing. */
@@ -141,6 +143,7 @@ export const CellConfigSchema: TSchema = Type.Object(
       {
         url: Type.String({ pattern: '^https://[^/?#]+/?$', maxLength: 512 }),
         spiffeId: Type.String({ pattern: '^spiffe://[a-z0-9._-]{1,255}(?:/[a-zA-Z0-9._-]+)+$' }),
+        jurisdiction: Type.Optional(Jurisdiction),
         bundleKeys: Type.Array(PublicKeySchema, { minItems: 1, maxItems: 8 }),
         pollMs: Type.Integer({ minimum: 10, maximum: 60_000, default: 250 }),
       },

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: Apache-2.0
+// Puts a cell together from a configuration: the only place that knows all its parts. `main.ts` gives it
+// the key service's client; tests give it a key service of their own and talk to it in the same process.
+import { createPrivateKey } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import type { CellConfig } from '@bailiwick/contracts';
+import type { Clock, Random, TenantId } from '@bailiwick/kernel';
+import { parsePinnedKey } from '@bailiwick/keys';
+import {
+  createAccessTokenVerifier,
+  createResidencyClaimVerifier,
+  createTokenIssuer,
+  type TokenKey,
+} from '@bailiwick/oidc';
+import { type Identity, openIdentity, tlsServerOptions } from '@bailiwick/pki';
+import { type Database, openDatabase, prepareCellDatabase } from '@bailiwick/postgres';
+import { createMeterInPlace, type Log, type MeterInPlace } from '@bailiwick/telemetry';
+import type { FastifyInstance } from 'fastify';
+import { type Admission, createAdmission } from './backpressure.ts';
+import type { CellKeys } from './cell-keys.ts';
+import { type CellSecrets, openCellSecrets } from './cell-secrets.ts';
+import { readSecretFile } from './config.ts';
+import { openPeerClient, type PeerClient } from './control/peer-client.ts';
+import {
+  type CredentialVerifier,
+  createCredentialVerifier,
+  type TenantDirectory,
+} from './credentials/credential-verifier.ts';
+import { createSignInDirectory, type SignInDirectory } from './credentials/sign-in-directory.ts';
+import { createEnforcement } from './enforcement/enforcement.ts';
+import { CellError } from './errors.ts';
+import { createIdempotencyStore } from './idempotency/idempotency-store.ts';
+import { createInternalServer } from './internal/server.ts';
+import { type BundlePuller, createBundlePuller } from './law/bundle-puller.ts';
+import { type CellLaw, createLaw } from './law/law.ts';
+import { type BundleInForce, parseCellKey } from './law/law-in-force.ts';
+import { createLawStore } from './law/law-store.ts';
+import { type CellLedger, createCellLedger } from './ledger/cell-ledger.ts';
+import { observeLocation } from './location.ts';
+import { registerInternalRoutes, registerPublicRoutes } from './routes.ts';
+import type { CellRuntime } from './runtime.ts';
+import { createPublicServer } from './server.ts';
+import { takeTenants } from './tenants/take-tenants.ts';
+
+/** What an assembled cell stands on. */
+export interface CellFoundation {
+  readonly config: CellConfig;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Opens the way to the key service. */
+  readonly openKeys: (ports: KeyPorts) => Promise<CellKeys>;
+}
+
+/** What the keys may use of the cell. */
+export interface KeyPorts {
+  readonly config: CellConfig;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly database: Database;
+  readonly identity: Identity;
+  readonly log: Log;
+}
+
+/** A cell in this process. */
+export interface Cell {
+  readonly runtime: CellRuntime;
+  readonly keys: CellKeys;
+  readonly ledger: CellLedger;
+  readonly publicServer: FastifyInstance;
+  readonly internalServer: FastifyInstance;
+  readonly puller: BundlePuller;
+  readonly credentials: CredentialVerifier;
+  /** Listens; what is asked from now on is answered. */
+  listen(): Promise<{ readonly publicPort: number; readonly internalPort: number }>;
+  /** Starts what runs by itself: following the control plane, jobs, roll-ups. */
+  start(): void;
+  /** Lets running work end, then lets go of everything. */
+  stop(): Promise<void>;
+}
+
+interface Parts extends CellFoundation {
+  readonly secrets: CellSecrets;
+  readonly identity: Identity;
+  readonly database: Database;
+  readonly figures: MeterInPlace;
+  readonly law: CellLaw;
+  readonly ledger: CellLedger;
+  readonly keys: CellKeys;
+  readonly control: PeerClient;
+}
+
+/**
+ * Assembles a cell: checks where it stands, opens database, ledger and keys, brings the last good bundle
+ * back. Nothing listens yet.
+ *
+ * @throws {CellError} `CELL_LOCATION_MISMATCH`, `CELL_STATE_MISSING`, `CELL_CONFIG_INVALID`
+ */
+export async function assembleCell(foundation: CellFoundation): Promise<Cell> {
+  const { config, log } = foundation;
+  const observed = observeLocation(config);
+  log.info('location observed', { jurisdiction: observed.jurisdiction, kind: observed.kind });
+  const secrets = openCellSecrets(config);
+  const identity = openIdentity(config.identity);
+  await prepareDatabase(config);
+  const figures = createMeterInPlace();
+  const database = openDatabase({
+    url: readSecretFile(config.database.urlFile),
+    poolSize: config.database.poolSize,
+    applicationName: `cell ${config.cell}`,
+    onIdleError: (code) => log.warn('database connection lost', { code }),
+  });
+  const ledger = openLedger(foundation, database);
+  const law = createLaw({ ...foundation, store: createLawStore(config.state) }, toTrust(config));
+  const keys = await foundation.openKeys({ ...foundation, database, identity });
+  const control = openPeerClient(identity, config.control);
+  const parts = { ...foundation, secrets, identity, database, figures, law, ledger, keys, control };
+  ledger.start();
+  return build(parts);
+}
+
+async function prepareDatabase({ database }: CellConfig): Promise<void> {
+  if (database.ownerUrlFile === undefined || !existsSync(database.ownerUrlFile)) return;
+  const passwordOf = (file: string): string => {
+    const url = URL.parse(readSecretFile(file));
+    if (url !== null) return decodeURIComponent(url.password);
+    throw new CellError('CELL_CONFIG_INVALID', `\`${file}\` holds no postgres:// url`);
+  };
+  await prepareCellDatabase({
+    ownerUrl: readSecretFile(database.ownerUrlFile),
+    cellPassword: passwordOf(database.urlFile),
+    keysPassword: passwordOf(database.keysUrlFile),
+  });
+}
+
+function openLedger(foundation: CellFoundation, database: Database): CellLedger {
+  const { config } = foundation;
+  const { keyFile, epoch } = config.ledger;
+  const privateKey = createPrivateKey(readSecretFile(keyFile));
+  return createCellLedger({ ...foundation, cellId: config.cell, epoch, privateKey, database });
+}
+
+function toTrust({ cell, control, trust }: CellConfig): Parameters<typeof createLaw>[1] {
+  return {
+    cellId: cell,
+    bundleKeys: control.bundleKeys.map(parsePinnedKey),
+    approvers: trust.approvers.map(({ key }) => parsePinnedKey(key)),
+    threshold: trust.threshold,
+  };
+}
+
+async function build(parts: Parts): Promise<Cell> {
+  const { config, clock, law, ledger, keys, database, log, control, secrets } = parts;
+  const runtime = toRuntime(parts);
+  const signIns = createSignInDirectory({ clock, database, macKey: secrets.macKey, log });
+  const tenants = toTenantDirectory(law, signIns);
+  const { credentials, issuer, forget } = toCredentials(parts, tenants);
+  const admission = createAdmission(config.limits);
+  observeQueues(parts, admission);
+  followBundles(parts, signIns);
+  if (await law.restore()) await refreshSignIns(law.current(), signIns);
+  const publicServer = createPublicServer(runtime, {
+    ...config.limits,
+    name: config.public.name,
+    admission,
+    credentials,
+    idempotency: createIdempotencyStore(database, secrets.macKey),
+    transport: tlsServerOptions(config.public),
+  });
+  await registerPublicRoutes(publicServer, {
+    runtime,
+    ledger,
+    keys,
+    tokens: { clock, database, audience: config.public.name, issuer, credentials, tenants },
+  });
+  const internalServer = createInternalServer(runtime, parts.identity);
+  const onChange = (tenantId: TenantId): void => {
+    forget();
+    signIns
+      .refresh(tenantId, law.find()?.termsOf(tenantId))
+      .catch((error: unknown) => log.error('sign-in could not be refreshed', { error }));
+  };
+  registerInternalRoutes(internalServer, { runtime, figures: parts.figures, onChange });
+  const puller = createBundlePuller(
+    { cellId: config.cell, clock, law, control, log, meter: runtime.meter },
+    { pollMs: config.control.pollMs },
+  );
+  return {
+    runtime,
+    keys,
+    ledger,
+    publicServer,
+    internalServer,
+    puller,
+    credentials,
+    async listen() {
+      await publicServer.listen({ host: config.public.host, port: config.public.port });
+      await internalServer.listen({ host: config.internal.host, port: config.internal.port });
+      return { publicPort: portOf(publicServer), internalPort: portOf(internalServer) };
+    },
+    start() {
+      puller.start();
+    },
+    stop: () => stop(parts, { admission, puller, publicServer, internalServer }),
+  };
+}
+
+function toRuntime(parts: Parts): CellRuntime {
+  const { config, clock, random, database, law, ledger, keys, log, figures, secrets } = parts;
+  const { meter } = figures;
+  const { entries } = ledger;
+  const site = {
+    cellId: config.cell,
+    jurisdiction: config.location.jurisdiction,
+    operator: config.operator.jurisdiction,
+  };
+  const enforcement = createEnforcement({ clock, law, entries, meter, site });
+  return {
+    config,
+    secrets,
+    cellId: config.cell,
+    clock,
+    random,
+    database,
+    law,
+    keys: keys.ring,
+    entries,
+    enforcement,
+    log,
+    meter,
+  };
+}
+
+function toTenantDirectory(law: CellLaw, signIns: SignInDirectory): TenantDirectory {
+  return {
+    findTenant(tenantId) {
+      const tenant = law.current().findTenant(tenantId);
+      return tenant && { ...tenant, issuers: signIns.verifiersOf(tenantId) };
+    },
+    isResidency: (residency) => law.current().charter.residencies.includes(residency),
+    homeOf(tenantId, residency) {
+      const inForce = law.current();
+      const cell = inForce.homeOf(tenantId, residency);
+      if (cell === undefined) return undefined;
+      const name = inForce.findCell(cell)?.name;
+      return name === undefined ? { cell } : { cell, name };
+    },
+  };
+}
+
+function toCredentials(
+  { config, clock, random, law, secrets }: Parts,
+  tenants: TenantDirectory,
+): {
+  readonly credentials: CredentialVerifier;
+  readonly issuer: ReturnType<typeof createTokenIssuer>;
+  readonly forget: () => void;
+} {
+  const { name } = config.public;
+  const own: readonly TokenKey[] = [{ keyId: secrets.keyId, publicKey: secrets.verificationKey }];
+  const access = createAccessTokenVerifier(clock, { issuer: name, keys: () => own });
+  const keysOf = (claimIssuer: string): readonly TokenKey[] => {
+    if (claimIssuer === name) return own;
+    const cell = law.find()?.bundle.cells.find((one) => one.name === claimIssuer);
+    if (cell?.signingKey === undefined) return [];
+    const { keyId } = parsePinnedKey(cell.signingKey);
+    return [{ keyId, publicKey: parseCellKey(cell.signingKey) }];
+  };
+  const claims = createResidencyClaimVerifier(clock, { keysOf });
+  const issuer = createTokenIssuer(
+    { clock, random },
+    { issuer: name, keyId: secrets.keyId, privateKey: secrets.signingKey },
+  );
+  return {
+    credentials: createCredentialVerifier({ cellId: config.cell, access, claims, tenants }),
+    issuer,
+    forget: () => {
+      access.cache.clear();
+      claims.cache.clear();
+    },
+  };
+}
+
+/** Before a bundle comes into force: its tenants have rows and keys, and the change is on record. */
+function followBundles(parts: Parts, signIns: SignInDirectory): void {
+  const { law, database, ledger, keys } = parts;
+  const { entries } = ledger;
+  law.onBundle(async (next, change) => {
+    await takeTenants(
+      {
+        database,
+        entries,
+        provisionKeys: (tenantId) => keys.administration.provisionTenant(tenantId),
+      },
+      next,
+    );
+    await refreshSignIns(next, signIns);
+    const { bundle, hash } = next;
+    await entries.record(undefined, {
+      kind: 'bundle',
+      facts: {
+        serial: bundle.serial,
+        charterSerial: bundle.charter.serial,
+        charter: hash,
+        tenants: bundle.tenants.length,
+        widenings: change.widenings,
+        narrowings: change.narrowings,
+        homesChanged: change.homesChanged,
+        termsWidened: change.termsWidened,
+        trustChanged: change.isTrustChanged,
+        approvedBy: change.approvedBy,
+      },
+    });
+  });
+}
+
+async function refreshSignIns(law: BundleInForce, signIns: SignInDirectory): Promise<void> {
+  for (const { tenantId } of law.bundle.tenants) {
+    await signIns.refresh(tenantId, law.termsOf(tenantId));
+  }
+}
+
+function observeQueues({ figures: { meter } }: Parts, admission: Admission): void {
+  const inFlight = meter.createObservableGauge('bailiwick.requests.in_flight');
+  inFlight.addCallback((result) => result.observe(admission.inFlightCount));
+  const waiting = meter.createObservableGauge('bailiwick.requests.waiting');
+  waiting.addCallback((result) => result.observe(admission.waitingCount));
+}
+
+function portOf(app: FastifyInstance): number {
+  const address: AddressInfo | string | null = app.server.address();
+  if (typeof address === 'object' && address !== null) return address.port;
+  throw new CellError('CELL_CONFIG_INVALID', 'the listener has no port');
+}
+
+const DRAIN_MS_MAX = 2_500;
+
+async function stop(
+  parts: Parts,
+  running: {
+    readonly admission: Admission;
+    readonly puller: BundlePuller;
+    readonly publicServer: FastifyInstance;
+    readonly internalServer: FastifyInstance;
+  },
+): Promise<void> {
+  const { admission, puller, publicServer, internalServer } = running;
+  await puller.stop();
+  const limit = new Promise<void>((resolve) => setTimeout(resolve, DRAIN_MS_MAX).unref());
+  await Promise.race([admission.drain(), limit]);
+  publicServer.server.closeAllConnections();
+  await Promise.all([publicServer.close(), internalServer.close()]);
+  await parts.ledger.stop();
+  await parts.keys.close();
+  await parts.control.close();
+  await parts.database.close();
+  parts.identity.close();
+  parts.log.flush();
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// All routes of a cell, capability by capability.
+import type { TenantId } from '@bailiwick/kernel';
+import type { MeterInPlace } from '@bailiwick/telemetry';
+import type { FastifyInstance } from 'fastify';
+import type { CellKeys } from './cell-keys.ts';
+import { registerDecisionRoutes } from './decisions/routes.ts';
+import { registerEntryRoutes } from './entries/routes.ts';
+import { registerHealthRoutes, registerInternalHealthRoutes } from './health/routes.ts';
+import { registerCharterRoutes } from './law/charter-routes.ts';
+import type { CellLedger } from './ledger/cell-ledger.ts';
+import { registerLedgerRoutes } from './ledger/routes.ts';
+import { registerOpenApi } from './openapi.ts';
+import { registerOpeningRoutes } from './openings/routes.ts';
+import type { CellRuntime } from './runtime.ts';
+import { registerSealRoutes } from './seals/routes.ts';
+import { registerTenantRoutes } from './tenants/internal-routes.ts';
+import type { TokenPorts } from './tokens/issue-tokens.ts';
+import { registerTokenRoutes } from './tokens/routes.ts';
+
+export interface PublicRouteParts {
+  readonly runtime: CellRuntime;
+  readonly ledger: CellLedger;
+  readonly keys: CellKeys;
+  readonly tokens: TokenPorts;
+}
+
+/** Routes of the public listener. */
+export async function registerPublicRoutes(
+  app: FastifyInstance,
+  parts: PublicRouteParts,
+): Promise<void> {
+  const { runtime, ledger, tokens } = parts;
+  await registerOpenApi(app);
+  registerTokenRoutes(app, tokens);
+  registerCharterRoutes(app, runtime);
+  registerDecisionRoutes(app, runtime);
+  registerSealRoutes(app, runtime);
+  registerOpeningRoutes(app, runtime);
+  registerEntryRoutes(app, runtime);
+  registerLedgerRoutes(app, runtime, ledger);
+  registerHealthRoutes(app, runtime);
+}
+
+export interface InternalRouteParts {
+  readonly runtime: CellRuntime;
+  readonly figures: MeterInPlace;
+  readonly onChange: (tenantId: TenantId) => void;
+}
+
+/** Routes of the internal listener. */
+export function registerInternalRoutes(app: FastifyInstance, parts: InternalRouteParts): void {
+  const { runtime, figures, onChange } = parts;
+  registerTenantRoutes(app, runtime, { onChange });
+  registerInternalHealthRoutes(app, runtime, () => figures.toText());
+}
