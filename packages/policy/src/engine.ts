@@ -11,8 +11,9 @@ import {
   NONE,
 } from '@bailiwick/charter';
 import type { Decision, Flow } from '@bailiwick/kernel';
-import { DECISION_COUNT_MAX, DecisionStore } from './decisions.ts';
-import { explainFlow } from './explain.ts';
+import { DecisionStore } from './decisions.ts';
+import { NearestSearch } from './explain.ts';
+import { ELSEWHERE, Interner } from './interner.ts';
 import { createTables, type Tables } from './tables.ts';
 
 /** A decision with the changes under which the flow would be allowed. */
@@ -43,9 +44,13 @@ export interface EngineOptions {
 /** Most elements of a set-valued attribute; a flow with more is denied. */
 export const ELEMENT_COUNT_MAX = 64;
 
+/** Instants outside of this range are no instants (ECMA-262 §21.4.1.1). */
+const INSTANT_MS_MAX = 8.64e15;
 const CATEGORY = ATTRIBUTE_INDEX['data.category'];
 const REGIME = ATTRIBUTE_INDEX['data.regime'];
+const PERIOD = ATTRIBUTE_INDEX.period;
 const NONE_ONLY: readonly string[] = [NONE];
+const EMPTY: ReadonlyMap<string, number> = new Map();
 
 class BitmaskEngine implements Engine {
   readonly hash: string;
@@ -53,157 +58,145 @@ class BitmaskEngine implements Engine {
   readonly charter: CompiledCharter;
   readonly #tables: Tables;
   readonly #store: DecisionStore;
-  readonly #maps: readonly ReadonlyMap<string, number>[];
-  /** Index of each attribute's value in the flow under decision. */
-  readonly #values: Int32Array;
+  readonly #interner: Interner;
+  readonly #categories: ReadonlyMap<string, number>;
+  readonly #regimes: ReadonlyMap<string, number>;
+  readonly #conditions: ReadonlyMap<string, number>;
+  readonly #categoryRows: Int32Array;
+  readonly #regimeRows: Int32Array;
+  /** Mask of the period last met, with no condition true: most flows are decided now and state none. */
+  readonly #quiet: Int32Array;
+  #quietPeriod = -1;
   readonly #base: Int32Array;
-  readonly #mask: Int32Array;
-  readonly #known = new Map<string, Decision>();
+  readonly #element: Int32Array;
   readonly #unknown: readonly Decision[];
   readonly #elsewhere: Decision;
-  /** Declared location and operator of each destination id, -1 where none is declared. */
-  readonly #locationOf: Int32Array;
-  readonly #operatorOf: Int32Array;
-  readonly #conditionIndex: ReadonlyMap<string, number>;
+  #search: NearestSearch | undefined;
 
   constructor(charter: CompiledCharter, options: EngineOptions) {
     this.charter = charter;
     this.hash = charter.hash;
     this.serial = options.serial;
     this.#tables = createTables(charter, options.terms);
+    const { wordCount, words } = this.#tables;
     this.#store = new DecisionStore(this.#tables, { hash: charter.hash, serial: options.serial });
-    this.#maps = charter.attributes.map((attribute) => attribute.indexOf);
-    this.#values = new Int32Array(charter.attributes.length);
-    this.#base = new Int32Array(this.#tables.wordCount);
-    this.#mask = new Int32Array(this.#tables.wordCount);
+    this.#interner = new Interner(charter, this.#tables);
+    this.#categories = charter.attributes[CATEGORY]?.indexOf ?? EMPTY;
+    this.#regimes = charter.attributes[REGIME]?.indexOf ?? EMPTY;
+    this.#categoryRows = words[CATEGORY] ?? new Int32Array(0);
+    this.#regimeRows = words[REGIME] ?? new Int32Array(0);
+    this.#conditions = new Map(charter.conditions.map((condition, index) => [condition, index]));
+    this.#quiet = new Int32Array(wordCount);
+    this.#base = new Int32Array(wordCount);
+    this.#element = new Int32Array(wordCount);
     this.#unknown = [...ATTRIBUTE_IDS, 'condition'].map((id) =>
       this.#store.unknown(id, `the charter does not know this value of \`${id}\``),
     );
     this.#elsewhere = this.#store.unknown(
-      'to.location',
+      'to',
       'the charter says that this destination stands, or is run, elsewhere',
-    );
-    const ids = charter.attributes[ATTRIBUTE_INDEX['to.id']]?.values ?? [];
-    const declared = new Map<string, { readonly location: string; readonly operator: string }>(
-      [...charter.cells, ...charter.providers].map((item) => [item.id, item]),
-    );
-    const indexes = (attribute: 'location' | 'operator'): Int32Array =>
-      Int32Array.from(ids, (id) => {
-        const value = declared.get(id)?.[attribute];
-        return value === undefined
-          ? -1
-          : (this.#maps[ATTRIBUTE_INDEX[`to.${attribute}`]]?.get(value) ?? -1);
-      });
-    this.#locationOf = indexes('location');
-    this.#operatorOf = indexes('operator');
-    this.#conditionIndex = new Map(
-      charter.conditions.map((condition, index) => [condition, index]),
     );
   }
 
-  #intern(attribute: number, value: string): boolean {
-    const index = this.#maps[attribute]?.get(value);
-    if (index === undefined) return false;
-    this.#values[attribute] = index;
+  #refuse(attribute: number): Decision {
+    return attribute === ELSEWHERE
+      ? this.#elsewhere
+      : (this.#unknown[attribute] ?? this.#elsewhere);
+  }
+
+  /** Fills the mask of a period with every condition false. */
+  #fillQuiet(period: number): void {
+    const { words, wordCount } = this.#tables;
+    for (let word = 0; word < wordCount; word += 1) {
+      let bits = words[PERIOD]?.[period * wordCount + word] ?? 0;
+      for (let attribute = CONDITION_INDEX_FIRST; attribute < words.length; attribute += 1) {
+        bits &= words[attribute]?.[word] ?? 0;
+      }
+      this.#quiet[word] = bits;
+    }
+    this.#quietPeriod = period;
+  }
+
+  /** ANDs period and conditions into the base; false when a condition is unknown. */
+  #andConditions(period: number, conditions: readonly string[]): boolean {
+    const { words, wordCount } = this.#tables;
+    let isTrue = 0;
+    for (const condition of conditions) {
+      const index = this.#conditions.get(condition);
+      if (index === undefined) return false;
+      isTrue |= 1 << index;
+    }
+    for (let word = 0; word < wordCount; word += 1) {
+      let bits = words[PERIOD]?.[period * wordCount + word] ?? 0;
+      for (let attribute = CONDITION_INDEX_FIRST; attribute < words.length; attribute += 1) {
+        const value = (isTrue >>> (attribute - CONDITION_INDEX_FIRST)) & 1;
+        bits &= words[attribute]?.[value * wordCount + word] ?? 0;
+      }
+      this.#base[word] = (this.#base[word] ?? 0) & bits;
+    }
     return true;
   }
 
-  /** Interns all but the set-valued attributes; gives the position of the first unknown one, or -1. */
-  #internFlow(flow: Flow): number {
-    const { actor, data, to } = flow;
-    const values: readonly string[] = [
-      actor.kind,
-      actor.role,
-      actor.employer,
-      actor.assurance,
-      actor.place,
-      flow.action,
-      data.class,
-      NONE,
-      NONE,
-      data.origin,
-      data.residency,
-      flow.form,
-      to.kind,
-      to.id ?? NONE,
-      to.location,
-      to.operator,
-      flow.purpose,
-      flow.mechanism ?? NONE,
-      flow.consent,
-      String(findPeriod(this.charter.instantsMs, flow.atMs)),
-    ];
-    for (let attribute = 0; attribute < values.length; attribute += 1) {
-      if (!this.#intern(attribute, values[attribute] ?? '')) return attribute;
+  /**
+   * Writes the mask of everything but the set-valued attributes into the base; gives the attribute whose
+   * value is unknown, or -1.
+   */
+  #readBase(flow: Flow): number {
+    const actor = this.#interner.readActor(flow.actor);
+    if (typeof actor === 'number') return actor;
+    const act = this.#interner.readAct(flow);
+    if (typeof act === 'number') return act;
+    const data = this.#interner.readData(flow.data);
+    if (typeof data === 'number') return data;
+    const to = this.#interner.readDestination(flow.to);
+    if (typeof to === 'number') return to;
+    // NaN is not within any range either.
+    if (!(flow.atMs >= -INSTANT_MS_MAX && flow.atMs <= INSTANT_MS_MAX)) return PERIOD;
+    const period = findPeriod(this.charter.instantsMs, flow.atMs);
+    if (period !== this.#quietPeriod) this.#fillQuiet(period);
+    const isQuiet = flow.conditions.length === 0;
+    const base = this.#base;
+    const quiet = this.#quiet;
+    const { wordCount } = this.#tables;
+    for (let word = 0; word < wordCount; word += 1) {
+      const bits = (actor[word] ?? 0) & (act[word] ?? 0) & (data[word] ?? 0) & (to[word] ?? 0);
+      base[word] = isQuiet ? bits & (quiet[word] ?? 0) : bits;
     }
-    if (Number.isNaN(flow.atMs)) return ATTRIBUTE_INDEX.period;
-    this.#values.fill(0, CONDITION_INDEX_FIRST);
-    for (const condition of flow.conditions) {
-      const index = this.#conditionIndex.get(condition);
-      if (index === undefined) return CONDITION_INDEX_FIRST;
-      this.#values[CONDITION_INDEX_FIRST + index] = 1;
-    }
-    return -1;
-  }
-
-  #isElsewhere(): boolean {
-    const id = this.#values[ATTRIBUTE_INDEX['to.id']] ?? 0;
-    const location = this.#locationOf[id] ?? -1;
-    if (location < 0) return false;
-    return (
-      location !== this.#values[ATTRIBUTE_INDEX['to.location']] ||
-      this.#operatorOf[id] !== this.#values[ATTRIBUTE_INDEX['to.operator']]
-    );
-  }
-
-  #andBase(): void {
-    const { words, wordCount } = this.#tables;
-    this.#base.fill(-1);
-    for (let attribute = 0; attribute < words.length; attribute += 1) {
-      if (attribute === CATEGORY || attribute === REGIME) continue;
-      const mask = words[attribute];
-      const offset = (this.#values[attribute] ?? 0) * wordCount;
-      for (let word = 0; word < wordCount; word += 1) {
-        this.#base[word] = (this.#base[word] ?? 0) & (mask?.[offset + word] ?? 0);
-      }
-    }
+    if (isQuiet) return -1;
+    return this.#andConditions(period, flow.conditions) ? -1 : CONDITION_INDEX_FIRST;
   }
 
   #decideElement(category: number, regime: number): Decision {
-    const { words, wordCount } = this.#tables;
-    let key = '';
+    const { wordCount } = this.#tables;
+    const [base, element] = [this.#base, this.#element];
+    const categoryOffset = category * wordCount;
+    const regimeOffset = regime * wordCount;
     for (let word = 0; word < wordCount; word += 1) {
-      const bits =
-        (this.#base[word] ?? 0) &
-        (words[CATEGORY]?.[category * wordCount + word] ?? 0) &
-        (words[REGIME]?.[regime * wordCount + word] ?? 0);
-      this.#mask[word] = bits;
-      key += `${bits}.`;
+      element[word] =
+        (base[word] ?? 0) &
+        (this.#categoryRows[categoryOffset + word] ?? 0) &
+        (this.#regimeRows[regimeOffset + word] ?? 0);
     }
-    const known = this.#known.get(key);
-    if (known) return known;
-    const decision = this.#store.fromMask(this.#mask);
-    if (this.#known.size < DECISION_COUNT_MAX) this.#known.set(key, decision);
-    return decision;
+    return this.#store.fromMask(element);
   }
 
   decide(flow: Flow): Decision {
-    const unknown = this.#internFlow(flow);
-    if (unknown >= 0) return this.#unknown[unknown] ?? this.#elsewhere;
-    if (this.#isElsewhere()) return this.#elsewhere;
-    this.#andBase();
-    const categories = flow.data.categories.length === 0 ? NONE_ONLY : flow.data.categories;
-    const regimes = flow.data.regimes.length === 0 ? NONE_ONLY : flow.data.regimes;
-    if (categories.length > ELEMENT_COUNT_MAX) return this.#unknown[CATEGORY] ?? this.#elsewhere;
-    if (regimes.length > ELEMENT_COUNT_MAX) return this.#unknown[REGIME] ?? this.#elsewhere;
+    const unknown = this.#readBase(flow);
+    if (unknown >= 0) return this.#refuse(unknown);
+    const { categories: statedCategories, regimes: statedRegimes } = flow.data;
+    // Data of no category is one element, and not none: a rule must allow it.
+    const categories = statedCategories.length === 0 ? NONE_ONLY : statedCategories;
+    const regimes = statedRegimes.length === 0 ? NONE_ONLY : statedRegimes;
+    if (categories.length > ELEMENT_COUNT_MAX) return this.#refuse(CATEGORY);
+    if (regimes.length > ELEMENT_COUNT_MAX) return this.#refuse(REGIME);
     let decision: Decision | undefined;
-    for (const category of categories) {
-      const categoryIndex = this.#maps[CATEGORY]?.get(category);
-      if (categoryIndex === undefined) return this.#unknown[CATEGORY] ?? this.#elsewhere;
-      for (const regime of regimes) {
-        const regimeIndex = this.#maps[REGIME]?.get(regime);
-        if (regimeIndex === undefined) return this.#unknown[REGIME] ?? this.#elsewhere;
-        const element = this.#decideElement(categoryIndex, regimeIndex);
+    for (let at = 0; at < categories.length; at += 1) {
+      const category = this.#categories.get(categories[at] ?? '');
+      if (category === undefined) return this.#refuse(CATEGORY);
+      for (let of = 0; of < regimes.length; of += 1) {
+        const regime = this.#regimes.get(regimes[of] ?? '');
+        if (regime === undefined) return this.#refuse(REGIME);
+        const element = this.#decideElement(category, regime);
         decision = decision === undefined ? element : this.#store.combine(decision, element);
       }
     }
@@ -211,7 +204,8 @@ class BitmaskEngine implements Engine {
   }
 
   explain(flow: Flow): Explanation {
-    return explainFlow(this, flow);
+    this.#search ??= new NearestSearch(this, this.#tables);
+    return this.#search.explain(flow);
   }
 }
 

@@ -1,64 +1,260 @@
 // SPDX-License-Identifier: Apache-2.0
 // What would make a denied flow allowed: single changes of form, mechanism, destination, consent and
-// purpose, then two of them at once. A change of fact (purpose, consent) is told last, and as a condition
-// and not as advice: nobody should name another purpose to get through.
-import type { CompiledCharter } from '@bailiwick/charter';
-import { CONSENTS, type Decision, type Flow, FORMS, type NearestFlow } from '@bailiwick/kernel';
+// purpose, then two of them at once. The search runs on masks; only what it finds is decided as a flow.
+// A change of fact (consent, purpose) is told last, and as a condition and not as advice: nobody should
+// name another purpose to get through.
+import {
+  ATTRIBUTE_INDEX,
+  type AttributeId,
+  CONDITION_INDEX_FIRST,
+  type CompiledCharter,
+  findPeriod,
+  NONE,
+} from '@bailiwick/charter';
+import {
+  CONSENTS,
+  type Decision,
+  type Destination,
+  type Flow,
+  FORMS,
+  type NearestFlow,
+} from '@bailiwick/kernel';
 import type { Engine, Explanation } from './engine.ts';
+import type { Tables } from './tables.ts';
 
-const NEAREST_COUNT_MAX = 3;
+/** Most nearest flows told. */
+export const NEAREST_COUNT_MAX = 3;
+
+/** What a change is about, in the order in which changes are proposed. */
+const KINDS = ['form', 'mechanism', 'to', 'consent', 'purpose'] as const;
+type Kind = (typeof KINDS)[number];
 
 interface Change {
-  readonly kind: string;
+  readonly kind: Kind;
   readonly value: string;
   readonly words: string;
   readonly apply: (flow: Flow) => Flow;
+  readonly mask: Int32Array;
 }
 
-/** Every single change that the charter has words for, in the order in which they are proposed. */
-export function listChanges(charter: CompiledCharter): readonly Change[] {
-  return [
-    ...FORMS.map(
-      (form): Change => ({
-        kind: 'form',
-        value: form,
-        words: `as \`${form}\``,
-        apply: (flow) => ({ ...flow, form }),
+/** Attributes that no change touches and that have one value in a flow. */
+const FIXED: readonly AttributeId[] = [
+  'actor.kind',
+  'actor.role',
+  'actor.employer',
+  'actor.assurance',
+  'actor.place',
+  'action',
+  'data.class',
+  'data.origin',
+  'data.residency',
+];
+
+/** Searches the nearest allowed flows under one engine. */
+export class NearestSearch {
+  readonly #engine: Engine;
+  readonly #charter: CompiledCharter;
+  readonly #tables: Tables;
+  readonly #changes: readonly Change[];
+
+  constructor(engine: Engine, tables: Tables) {
+    this.#engine = engine;
+    this.#charter = engine.charter;
+    this.#tables = tables;
+    this.#changes = this.#listChanges();
+  }
+
+  #row(attribute: AttributeId, value: string): Int32Array {
+    const { words, wordCount } = this.#tables;
+    const at = ATTRIBUTE_INDEX[attribute];
+    const index = this.#charter.attributes[at]?.indexOf.get(value);
+    if (index === undefined) return new Int32Array(wordCount);
+    return (
+      words[at]?.subarray(index * wordCount, (index + 1) * wordCount) ?? new Int32Array(wordCount)
+    );
+  }
+
+  #and(...masks: readonly Int32Array[]): Int32Array {
+    const result = new Int32Array(this.#tables.wordCount).fill(-1);
+    for (const mask of masks) {
+      for (let word = 0; word < result.length; word += 1) {
+        result[word] = (result[word] ?? 0) & (mask[word] ?? 0);
+      }
+    }
+    return result;
+  }
+
+  #destinationMask(to: Destination): Int32Array {
+    return this.#and(
+      this.#row('to.kind', to.kind),
+      this.#row('to.id', to.id ?? NONE),
+      this.#row('to.location', to.location),
+      this.#row('to.operator', to.operator),
+    );
+  }
+
+  #listChanges(): readonly Change[] {
+    const { mechanisms, cells, purposes } = this.#charter;
+    return [
+      ...FORMS.map((form): Change => {
+        const apply = (flow: Flow): Flow => ({ ...flow, form });
+        const words = `as \`${form}\``;
+        return { kind: 'form', value: form, words, apply, mask: this.#row('form', form) };
       }),
-    ),
-    ...charter.mechanisms.map(
-      ({ id }): Change => ({
-        kind: 'mechanism',
-        value: id,
-        words: `under \`${id}\``,
-        apply: (flow) => ({ ...flow, mechanism: id }),
+      ...mechanisms.map(({ id }): Change => {
+        const apply = (flow: Flow): Flow => ({ ...flow, mechanism: id });
+        const words = `under \`${id}\``;
+        return { kind: 'mechanism', value: id, words, apply, mask: this.#row('mechanism', id) };
       }),
-    ),
-    ...charter.cells.map(
-      ({ id, location, operator }): Change => ({
-        kind: 'to',
-        value: id,
-        words: `to \`${id}\``,
-        apply: (flow) => ({ ...flow, to: { kind: 'cell', id, location, operator } }),
+      ...cells.map(({ id, location, operator }): Change => {
+        const to: Destination = { kind: 'cell', id, location, operator };
+        const apply = (flow: Flow): Flow => ({ ...flow, to });
+        const mask = this.#destinationMask(to);
+        return { kind: 'to', value: id, words: `to \`${id}\``, apply, mask };
       }),
-    ),
-    ...CONSENTS.map(
-      (consent): Change => ({
-        kind: 'consent',
-        value: consent,
-        words: `if consent were \`${consent}\``,
-        apply: (flow) => ({ ...flow, consent }),
+      ...CONSENTS.map((consent): Change => {
+        const apply = (flow: Flow): Flow => ({ ...flow, consent });
+        const words = `if consent were \`${consent}\``;
+        return {
+          kind: 'consent',
+          value: consent,
+          words,
+          apply,
+          mask: this.#row('consent', consent),
+        };
       }),
-    ),
-    ...charter.purposes.map(
-      (purpose): Change => ({
-        kind: 'purpose',
-        value: purpose,
-        words: `if its purpose really were \`${purpose}\``,
-        apply: (flow) => ({ ...flow, purpose }),
+      ...purposes.map((purpose): Change => {
+        const apply = (flow: Flow): Flow => ({ ...flow, purpose });
+        const words = `if its purpose really were \`${purpose}\``;
+        return {
+          kind: 'purpose',
+          value: purpose,
+          words,
+          apply,
+          mask: this.#row('purpose', purpose),
+        };
       }),
-    ),
-  ];
+    ];
+  }
+
+  /** Masks of what stays, one per element of the set-valued attributes. */
+  #fixedMasks(flow: Flow): readonly Int32Array[] {
+    const { actor, data } = flow;
+    const { words, wordCount } = this.#tables;
+    const values: readonly string[] = [
+      actor.kind,
+      actor.role,
+      actor.employer,
+      actor.assurance,
+      actor.place,
+      flow.action,
+      data.class,
+      data.origin,
+      data.residency,
+    ];
+    const period = String(findPeriod(this.#charter.instantsMs, flow.atMs));
+    const conditions = this.#charter.conditions.map((condition, index) => {
+      const offset = (flow.conditions.includes(condition) ? 1 : 0) * wordCount;
+      return (words[CONDITION_INDEX_FIRST + index] ?? new Int32Array(0)).subarray(
+        offset,
+        offset + wordCount,
+      );
+    });
+    const base = this.#and(
+      ...FIXED.map((id, index) => this.#row(id, values[index] ?? '')),
+      this.#row('period', period),
+      ...conditions,
+    );
+    const categories = data.categories.length === 0 ? [NONE] : data.categories;
+    const regimes = data.regimes.length === 0 ? [NONE] : data.regimes;
+    return categories.flatMap((category) =>
+      regimes.map((regime) =>
+        this.#and(base, this.#row('data.category', category), this.#row('data.regime', regime)),
+      ),
+    );
+  }
+
+  /** True when every element is allowed by a rule and forbidden by none. */
+  #isAllowed(elements: readonly Int32Array[], parts: readonly Int32Array[]): boolean {
+    const { forbids, wordCount } = this.#tables;
+    for (const element of elements) {
+      let allowing = 0;
+      for (let word = 0; word < wordCount; word += 1) {
+        let bits = element[word] ?? 0;
+        for (const part of parts) bits &= part[word] ?? 0;
+        const forbidding = forbids[word] ?? 0;
+        if ((bits & forbidding) !== 0) return false;
+        allowing |= bits & ~forbidding;
+      }
+      if (allowing === 0) return false;
+    }
+    return true;
+  }
+
+  #find(flow: Flow): readonly NearestFlow[] {
+    const elements = this.#fixedMasks(flow);
+    // Nothing that can be changed helps where no rule allows what stays.
+    const { forbids } = this.#tables;
+    const isHopeless = elements.some((mask) =>
+      mask.every((bits, word) => (bits & ~(forbids[word] ?? 0)) === 0),
+    );
+    if (isHopeless) return [];
+    const own: Record<Kind, Int32Array> = {
+      form: this.#row('form', flow.form),
+      mechanism: this.#row('mechanism', flow.mechanism ?? NONE),
+      to: this.#destinationMask(flow.to),
+      consent: this.#row('consent', flow.consent),
+      purpose: this.#row('purpose', flow.purpose),
+    };
+    const rest = (first: Kind, second?: Kind): readonly Int32Array[] =>
+      KINDS.filter((kind) => kind !== first && kind !== second).map((kind) => own[kind]);
+    const found: NearestFlow[] = [];
+    const propose = (...changes: readonly Change[]): void => {
+      const changed = changes.reduce((last, change) => change.apply(last), flow);
+      const decision = this.#engine.decide(changed);
+      if (decision.outcome === 'allow') found.push(toNearest(changes, decision));
+    };
+    for (const change of this.#changes) {
+      if (this.#isAllowed(elements, [change.mask, ...rest(change.kind)])) propose(change);
+      if (found.length === NEAREST_COUNT_MAX) return found;
+    }
+    if (found.length > 0) return found;
+    this.#findPairs(elements, rest, propose, () => found.length === NEAREST_COUNT_MAX);
+    return found;
+  }
+
+  #findPairs(
+    elements: readonly Int32Array[],
+    rest: (first: Kind, second: Kind) => readonly Int32Array[],
+    propose: (first: Change, second: Change) => void,
+    isEnough: () => boolean,
+  ): void {
+    for (const [position, first] of KINDS.entries()) {
+      for (const second of KINDS.slice(position + 1)) {
+        const others = this.#and(...rest(first, second));
+        const partial = elements.map((element) => this.#and(element, others));
+        for (const left of this.#changes) {
+          if (left.kind !== first) continue;
+          for (const right of this.#changes) {
+            if (right.kind !== second) continue;
+            if (this.#isAllowed(partial, [left.mask, right.mask])) propose(left, right);
+            if (isEnough()) return;
+          }
+        }
+      }
+    }
+  }
+
+  /** Decides a flow and, when it is denied, searches the nearest flows that are allowed. */
+  explain(flow: Flow): Explanation {
+    const decided = this.#engine.decide(flow);
+    const isKnown = decided.cause !== 'unknown-value';
+    const decision =
+      decided.outcome === 'allow' || !isKnown
+        ? decided
+        : Object.freeze({ ...decided, nearest: this.#find(flow) });
+    return { decision, words: toWords(decision) };
+  }
 }
 
 function toNearest(changes: readonly Change[], decision: Decision): NearestFlow {
@@ -69,45 +265,12 @@ function toNearest(changes: readonly Change[], decision: Decision): NearestFlow 
   };
 }
 
-function findNearest(
-  engine: Engine,
-  flow: Flow,
-  changes: readonly Change[],
-): readonly NearestFlow[] {
-  const found: NearestFlow[] = [];
-  for (const change of changes) {
-    const decision = engine.decide(change.apply(flow));
-    if (decision.outcome === 'allow') found.push(toNearest([change], decision));
-    if (found.length === NEAREST_COUNT_MAX) return found;
-  }
-  if (found.length > 0) return found;
-  for (const [index, first] of changes.entries()) {
-    const changed = first.apply(flow);
-    for (const second of changes.slice(index + 1)) {
-      if (second.kind === first.kind) continue;
-      const decision = engine.decide(second.apply(changed));
-      if (decision.outcome === 'allow') found.push(toNearest([first, second], decision));
-      if (found.length === NEAREST_COUNT_MAX) return found;
-    }
-  }
-  return found;
-}
-
 function toWords(decision: Decision): string {
   const reasons = decision.reasons.map(
     (reason) => `${reason.because} (\`${reason.rule}\`; ${reason.source})`,
   );
   const why = reasons.length > 0 ? reasons.join('; ') : 'no rule of the charter allows it';
   const nearest = decision.nearest.map((item) => item.words).join('; ');
-  return `${decision.outcome === 'allow' ? 'Allowed' : 'Denied'}: ${why}${nearest ? `. It ${nearest}` : ''}.`;
-}
-
-/** Decides a flow and, when it is denied, searches the nearest flows that are allowed. */
-export function explainFlow(engine: Engine, flow: Flow): Explanation {
-  const decided = engine.decide(flow);
-  const decision =
-    decided.outcome === 'allow'
-      ? decided
-      : { ...decided, nearest: findNearest(engine, flow, listChanges(engine.charter)) };
-  return { decision, words: toWords(decision) };
+  const outcome = decision.outcome === 'allow' ? 'Allowed' : 'Denied';
+  return `${outcome}: ${why}${nearest ? `. It ${nearest}` : ''}.`;
 }
