@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+export { copyInto } from './copy.ts';
 export {
   createQueryBuilder,
   type Database,

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a credential sees of records with one label: each field set is a flow of its own, decided by
+// itself; what is denied, or allowed under an obligation that hides it, is masked. Everything masked: the
+// whole is refused.
+import type { Decision, Destination, Flow, Obligation } from '@bailiwick/kernel';
+import { type Action, assertNever } from '@bailiwick/kernel';
+import {
+  type CompiledCollection,
+  type CompiledFieldSet,
+  toClassGroups,
+} from '../collections/compiled-collection.ts';
+import { CellError } from '../errors.ts';
+import type { CellServices, Credential, EntryDraft, FlowRequest } from '../services.ts';
+import type { HomeLabel } from './label.ts';
+
+type Services = Pick<CellServices, 'cellId' | 'law' | 'enforcement'>;
+type Decided = { readonly flow: Flow; readonly decision: Decision };
+
+/** Who asks for what. */
+export interface Asker {
+  readonly credential: Credential;
+  readonly purpose: string;
+}
+
+/** What is seen of records with one label. */
+export interface Sight {
+  /** By position of the field set. */
+  readonly isVisible: readonly boolean[];
+  /** The flow that an entry tells of; absent when nothing is visible. */
+  readonly decided: Decided | undefined;
+  /** An obligation asks that a signed checkpoint covers the entry before the answer leaves. */
+  readonly needsCheckpoint: boolean;
+  /** What to ask to have the refusal stated and entered. */
+  readonly refusedRequest: FlowRequest | undefined;
+}
+
+function toRequest(
+  asker: Asker,
+  group: Pick<FlowRequest, 'action' | 'class' | 'categories'>,
+  label: HomeLabel,
+): FlowRequest {
+  const { origin, regimes, residency } = label;
+  return { ...group, origin, regimes, residency, purpose: asker.purpose };
+}
+
+/** True when an obligation lets the field set be seen as it is. */
+function isKept(obligation: Obligation, fieldSet: CompiledFieldSet): boolean {
+  switch (obligation.kind) {
+    case 'mask':
+    case 'redact':
+      return obligation.categories?.includes(fieldSet.category) === false;
+    case 'log':
+    case 'checkpoint':
+      return true;
+    // Other obligations change what is seen; a reader of single records cannot fulfil them: fail closed.
+    case 'tokenise':
+    case 'pseudonymise':
+    case 'aggregate':
+    case 'noise':
+    case 'notify':
+      return false;
+    default:
+      return assertNever(obligation.kind);
+  }
+}
+
+/** Decides what is seen of the collection's records with this label. */
+export function decideSight(
+  services: Services,
+  options: {
+    readonly asker: Asker;
+    readonly action: Action;
+    readonly collection: CompiledCollection;
+    readonly label: HomeLabel;
+  },
+): Sight {
+  const { asker, action, collection, label } = options;
+  const { enforcement } = services;
+  const seen: CompiledFieldSet[] = [];
+  let needsCheckpoint = false;
+  let refusedRequest: FlowRequest | undefined;
+  const isVisible = collection.fieldSets.map((fieldSet) => {
+    const group = { action, class: fieldSet.class, categories: [fieldSet.category] };
+    const request = toRequest(asker, group, label);
+    const { decision } = enforcement.decide(asker.credential, request);
+    const isAllowed = decision.outcome === 'allow';
+    if (!isAllowed) refusedRequest ??= request;
+    if (!isAllowed || !decision.obligations.every((one) => isKept(one, fieldSet))) return false;
+    seen.push(fieldSet);
+    needsCheckpoint ||= decision.obligations.some(({ kind }) => kind === 'checkpoint');
+    return true;
+  });
+  const [strictest] = toClassGroups(seen);
+  const decided = strictest
+    ? enforcement.decide(asker.credential, toRequest(asker, { action, ...strictest }, label))
+    : undefined;
+  if (decided && decided.decision.outcome !== 'allow') {
+    // Together the categories are denied although each is allowed alone: nothing is seen.
+    const refused = strictest && toRequest(asker, { action, ...strictest }, label);
+    return {
+      isVisible: collection.fieldSets.map(() => false),
+      decided: undefined,
+      needsCheckpoint: false,
+      refusedRequest: refused,
+    };
+  }
+  return { isVisible, decided, needsCheckpoint, refusedRequest };
+}
+
+/** Throws the refusal of a sight in which nothing is visible; the refusal is entered. */
+export async function refuseSight(services: Services, asker: Asker, sight: Sight): Promise<never> {
+  if (sight.refusedRequest) {
+    await services.enforcement.require(asker.credential, sight.refusedRequest);
+  }
+  throw new CellError('CELL_ROLE_FORBIDDEN', 'every field is masked for this role and purpose');
+}
+
+/** Where writes go: this cell, as the charter declares it. */
+function toThisCell({ cellId, law }: Services): Destination {
+  const declared = law.current().charter.cells.find(({ id }) => id === cellId);
+  if (!declared) throw new CellError('CELL_ROLE_FORBIDDEN', 'the charter does not know this cell');
+  return {
+    kind: 'cell',
+    id: cellId,
+    location: declared.location,
+    operator: declared.operator,
+  };
+}
+
+/** What a write may do, and what its entry says. */
+export type WritePermit = Pick<EntryDraft, 'actor' | 'flow' | 'decision'>;
+
+/** The requests of a write: one for each class of the collection, strictest first. */
+export function toWriteRequests(
+  services: Services,
+  options: {
+    readonly asker: Asker;
+    readonly action: 'ingest' | 'update' | 'delete';
+    readonly collection: CompiledCollection;
+    readonly label: HomeLabel;
+  },
+): readonly FlowRequest[] {
+  const { asker, action, collection, label } = options;
+  const to = toThisCell(services);
+  return collection.classGroups.map((group) => ({
+    ...toRequest(asker, { action, ...group }, label),
+    to,
+  }));
+}
+
+/** Obligations that a write into this cell fulfils by being what it is: it is entered with its write. */
+function isFulfilledByWrite({ kind }: Obligation): boolean {
+  return kind === 'log' || kind === 'mask' || kind === 'redact';
+}
+
+/**
+ * Decides a write. All classes must be allowed; the strictest one's flow goes into the entry.
+ * `undefined`: refused, ask `requireWrite` for the reasons.
+ */
+export function decideWrite(
+  services: Services,
+  asker: Asker,
+  requests: readonly FlowRequest[],
+): WritePermit | undefined {
+  let permit: WritePermit | undefined;
+  for (const request of requests) {
+    const decided = services.enforcement.decide(asker.credential, request);
+    if (decided.decision.outcome !== 'allow') return undefined;
+    if (!decided.decision.obligations.every(isFulfilledByWrite)) return undefined;
+    permit ??= services.enforcement.toDraft(asker.credential, decided);
+  }
+  return permit;
+}
+
+/** As `decideWrite`; a refusal is entered and thrown. */
+export async function requireWrite(
+  services: Services,
+  asker: Asker,
+  requests: readonly FlowRequest[],
+): Promise<WritePermit> {
+  const permit = decideWrite(services, asker, requests);
+  if (permit) return permit;
+  for (const request of requests) await services.enforcement.require(asker.credential, request);
+  throw new CellError(
+    'CELL_ROLE_FORBIDDEN',
+    'the charter allows this write only under an obligation that a write cannot fulfil',
+  );
+}
