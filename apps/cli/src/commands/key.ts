@@ -49,7 +49,7 @@ function report({ output }: Context, state: KeyState): void {
 async function chooseKey(cell: Cell, stated: string | undefined): Promise<string> {
   if (stated !== undefined) return stated;
   const { items } = unwrap(await cell.keys.list());
-  const customer = items.find(({ kind }) => kind === 'customer');
+  const customer = items.find(({ kind }) => kind === 'customer-key');
   if (customer !== undefined) return customer.keyId;
   throw new CliError('CLI_USAGE_WRONG', 'the cell lists no customer key', {
     hint: 'name one: `bailiwick key show <residency>`',

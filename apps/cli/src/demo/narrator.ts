@@ -25,7 +25,9 @@ export interface Narrator {
   /** Shows what another program did. */
   run(command: string, answer: string): void;
   /** Ends the story unless this holds. */
-  claim(isTrue: boolean, whatHolds: string): asserts isTrue;
+  claim(isTrue: boolean, whatHolds: string): void;
+  /** Ends the story unless there is a value; gives it. */
+  demand<T>(value: T | undefined, whatHolds: string): T;
   /** What was told, for `--json`. */
   readonly steps: readonly { readonly title: string; readonly claims: readonly string[] }[];
 }
@@ -35,6 +37,16 @@ export function createNarrator({ isJson, paint }: Output): Narrator {
   const steps: { title: string; claims: string[] }[] = [];
   const write = (line: string): void => {
     if (!isJson) process.stdout.write(`${line}\n`);
+  };
+  const claim = (isTrue: boolean, whatHolds: string): void => {
+    if (!isTrue) {
+      throw new CliError(
+        'CLI_STORY_BROKEN',
+        `step ${steps.length} did not do what it says: ${whatHolds}`,
+      );
+    }
+    steps.at(-1)?.claims.push(whatHolds);
+    write(`   ${paint('green', 'ok')} ${whatHolds}`);
   };
   return {
     steps,
@@ -57,16 +69,11 @@ export function createNarrator({ isJson, paint }: Output): Narrator {
       write(`   ${paint('cyan', '<')} ${answer.meta.status} ${toShort(shown)}`);
       return answer;
     },
-    claim(isTrue, whatHolds) {
-      const step = steps.at(-1);
-      if (!isTrue) {
-        throw new CliError(
-          'CLI_STORY_BROKEN',
-          `step ${steps.length} did not do what it says: ${whatHolds}`,
-        );
-      }
-      step?.claims.push(whatHolds);
-      write(`   ${paint('green', 'ok')} ${whatHolds}`);
+    claim,
+    demand<T>(value: T | undefined, whatHolds: string): T {
+      claim(value !== undefined, whatHolds);
+      if (value === undefined) throw new Error('assertion failed: a claim that fails throws');
+      return value;
     },
   };
 }
