@@ -18,7 +18,6 @@ import { type Database, openDatabase, prepareCellDatabase } from '@bailiwick/pos
 import { createMeterInPlace, type Log, type MeterInPlace } from '@bailiwick/telemetry';
 import type { FastifyInstance } from 'fastify';
 import { type Admission, createAdmission } from './backpressure.ts';
-import type { CellKeys } from './cell-keys.ts';
 import { type CellSecrets, openCellSecrets } from './cell-secrets.ts';
 import { readSecretFile } from './config.ts';
 import { openPeerClient, type PeerClient } from './control/peer-client.ts';
@@ -32,6 +31,7 @@ import { createEnforcement } from './enforcement/enforcement.ts';
 import { CellError } from './errors.ts';
 import { createIdempotencyStore } from './idempotency/idempotency-store.ts';
 import { createInternalServer } from './internal/server.ts';
+import type { OpenKeyRing } from './keys/local-key-ring.ts';
 import { type BundlePuller, createBundlePuller } from './law/bundle-puller.ts';
 import { type CellLaw, createLaw } from './law/law.ts';
 import { type BundleInForce, parseCellKey } from './law/law-in-force.ts';
@@ -50,7 +50,7 @@ export interface CellFoundation {
   readonly random: Random;
   readonly log: Log;
   /** Opens the way to the key service. */
-  readonly openKeys: (ports: KeyPorts) => Promise<CellKeys>;
+  readonly openKeys: (ports: KeyPorts) => Promise<OpenKeyRing>;
 }
 
 /** What the keys may use of the cell. */
@@ -66,7 +66,7 @@ export interface KeyPorts {
 /** A cell in this process. */
 export interface Cell {
   readonly runtime: CellRuntime;
-  readonly keys: CellKeys;
+  readonly keys: OpenKeyRing;
   readonly ledger: CellLedger;
   readonly publicServer: FastifyInstance;
   readonly internalServer: FastifyInstance;
@@ -87,7 +87,7 @@ interface Parts extends CellFoundation {
   readonly figures: MeterInPlace;
   readonly law: CellLaw;
   readonly ledger: CellLedger;
-  readonly keys: CellKeys;
+  readonly keys: OpenKeyRing;
   readonly control: PeerClient;
 }
 
@@ -224,7 +224,7 @@ function toRuntime(parts: Parts): CellRuntime {
     random,
     database,
     law,
-    keys: keys.ring,
+    keys,
     entries,
     enforcement,
     log,

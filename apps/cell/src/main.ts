@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A cell's process: `node apps/cell/src/main.ts --config <cell.yaml> [--parent-pid <pid>] [--<setting> …]`.
 // Prints one line of JSON when it serves; ends on SIGTERM within five seconds, or with its parent.
-import { parseArgs } from 'node:util';
 import { CodedError } from '@bailiwick/kernel';
 import { type Log, openLog } from '@bailiwick/telemetry';
 import { assembleCell, type Cell } from './assemble.ts';
@@ -19,23 +18,30 @@ interface Arguments {
   readonly flags: Readonly<Record<string, string>>;
 }
 
-function readArguments(): Arguments {
-  const { tokens } = parseArgs({ strict: false, tokens: true, allowPositionals: false });
+/** Reads `--name value` and `--name=value`; there is nothing else. */
+function readFlags(words: readonly string[]): Record<string, string> {
   const flags: Record<string, string> = {};
-  for (const token of tokens) {
-    if (token.kind !== 'option') continue;
-    const value = token.value ?? '';
-    if (value === '')
-      throw new CellError('CELL_CONFIG_INVALID', `\`--${token.name}\` needs a value`);
-    flags[token.name] = value;
+  for (let index = 0; index < words.length; index += 1) {
+    const [, name, inline] = /^--([a-z][a-z0-9-]*)(?:=(.*))?$/s.exec(words[index] ?? '') ?? [];
+    if (name === undefined)
+      throw new CellError('CELL_CONFIG_INVALID', 'expected `--<name> <value>`');
+    if (inline === undefined) index += 1;
+    const value = inline ?? words[index];
+    if (value === undefined)
+      throw new CellError('CELL_CONFIG_INVALID', `\`--${name}\` needs a value`);
+    flags[name] = value;
   }
-  const { config: file, 'parent-pid': parent, ...settings } = flags;
+  return flags;
+}
+
+function readArguments(): Arguments {
+  const { config: file, 'parent-pid': parent, ...flags } = readFlags(process.argv.slice(2));
   if (file === undefined) throw new CellError('CELL_CONFIG_INVALID', 'expected `--config <file>`');
   const parentPid = parent === undefined ? undefined : Number(parent);
   if (parentPid !== undefined && !(Number.isInteger(parentPid) && parentPid > 1)) {
     throw new CellError('CELL_CONFIG_INVALID', '`--parent-pid` needs a process id');
   }
-  return { file, parentPid, flags: settings };
+  return { file, parentPid, flags };
 }
 
 /** Ends with the parent: a demonstration that was killed must leave nothing behind. */

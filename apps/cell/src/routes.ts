@@ -3,10 +3,10 @@
 import type { TenantId } from '@bailiwick/kernel';
 import type { MeterInPlace } from '@bailiwick/telemetry';
 import type { FastifyInstance } from 'fastify';
-import type { CellKeys } from './cell-keys.ts';
 import { registerDecisionRoutes } from './decisions/routes.ts';
 import { registerEntryRoutes } from './entries/routes.ts';
 import { registerHealthRoutes, registerInternalHealthRoutes } from './health/routes.ts';
+import type { OpenKeyRing } from './keys/local-key-ring.ts';
 import { registerCharterRoutes } from './law/charter-routes.ts';
 import type { CellLedger } from './ledger/cell-ledger.ts';
 import { registerLedgerRoutes } from './ledger/routes.ts';
@@ -21,7 +21,7 @@ import { registerTokenRoutes } from './tokens/routes.ts';
 export interface PublicRouteParts {
   readonly runtime: CellRuntime;
   readonly ledger: CellLedger;
-  readonly keys: CellKeys;
+  readonly keys: OpenKeyRing;
   readonly tokens: TokenPorts;
 }
 

@@ -38,7 +38,7 @@ declare module 'fastify' {
 }
 
 const HEADERS_TIMEOUT_MS = 15_000;
-const HEADER_SIZE_BYTES_MAX = 16_384;
+const KEEP_ALIVE_MS = 65_000;
 const PARAMETER_LENGTH_MAX = 128;
 
 /** Makes the public server without its routes. */
@@ -50,17 +50,21 @@ export function createPublicServer(
     ...options.transport,
     logger: false,
     bodyLimit: options.bodySizeBytesMax,
-    connectionTimeout: 0,
-    requestTimeout: options.requestMsMax,
     handlerTimeout: options.requestMsMax,
-    keepAliveTimeout: 65_000,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: HEADER_SIZE_BYTES_MAX },
+    forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
     genReqId: () => createUuidV7(services),
     requestIdHeader: false,
     return503OnClosing: true,
     // SECURITY: no header from outside decides about addresses or protocol.
     trustProxy: false,
+  });
+  // A server of its own factory gets no limits from Fastify.
+  Object.assign(app.server, {
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: options.requestMsMax,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    maxRequestsPerSocket: 0,
   });
   app.setValidatorCompiler(TypeBoxValidatorCompiler);
   decorate(app, services);
