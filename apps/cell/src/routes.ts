@@ -3,6 +3,8 @@
 import type { TenantId } from '@bailiwick/kernel';
 import type { MeterInPlace } from '@bailiwick/telemetry';
 import type { FastifyInstance } from 'fastify';
+import { registerCollectionRoutes } from './collections/routes.ts';
+import { registerCollectionRoutes } from './collections/routes.ts';
 import { registerDecisionRoutes } from './decisions/routes.ts';
 import { registerEntryRoutes } from './entries/routes.ts';
 import { registerHealthRoutes, registerInternalHealthRoutes } from './health/routes.ts';
@@ -12,6 +14,8 @@ import type { CellLedger } from './ledger/cell-ledger.ts';
 import { registerLedgerRoutes } from './ledger/routes.ts';
 import { registerOpenApi } from './openapi.ts';
 import { registerOpeningRoutes } from './openings/routes.ts';
+import { registerRecordRoutes } from './records/routes.ts';
+import { registerRecordRoutes } from './records/routes.ts';
 import type { CellRuntime } from './runtime.ts';
 import { registerSealRoutes } from './seals/routes.ts';
 import { registerTenantRoutes } from './tenants/internal-routes.ts';
@@ -38,6 +42,10 @@ export async function registerPublicRoutes(
   registerSealRoutes(app, runtime);
   registerOpeningRoutes(app, runtime);
   registerEntryRoutes(app, runtime);
+  registerCollectionRoutes(app, runtime);
+  registerRecordRoutes(app, runtime);
+  registerCollectionRoutes(app, runtime);
+  registerRecordRoutes(app, runtime);
   registerLedgerRoutes(app, runtime, ledger);
   registerHealthRoutes(app, runtime);
 }
