@@ -76,8 +76,13 @@ export async function runCharterCheck({ output }: Context, { args }: Input): Pro
 
 function toProblemText(problem: Problem, file: string): string {
   const place = `${problem.file ?? file}:${problem.line}:${problem.column}`;
-  const expected = problem.expected === undefined ? '' : `; expected ${problem.expected}`;
-  const hint = problem.suggestion === undefined ? '' : `; did you mean \`${problem.suggestion}\`?`;
+  const { message, suggestion } = problem;
+  const isTold = suggestion === undefined || message.includes('did you mean');
+  const expected =
+    problem.expected === undefined || !isTold || message.includes('did you mean')
+      ? ''
+      : `; expected ${problem.expected}`;
+  const hint = isTold ? '' : `; did you mean \`${suggestion}\`?`;
   return `${place}: ${problem.message}${expected}${hint} [${problem.code}]`;
 }
 

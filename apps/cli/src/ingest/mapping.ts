@@ -51,7 +51,7 @@ export function parseMapping(text: string, file: string): Mapping {
     const { line } = lines.linePos(error.pos[0]);
     refuse(file, `is not YAML (line ${line}): ${error.message.split('\n')[0] ?? ''}`);
   }
-  const value: unknown = document.toJS({ maxAliasCount: 0 });
+  const value = toValue(document, file);
   if (typeof value !== 'object' || value === null) return refuse(file, 'is not a YAML mapping');
   const unknown = Object.keys(value).find((key) => !KEYS.includes(key));
   if (unknown !== undefined)
@@ -77,6 +77,15 @@ export function parseMapping(text: string, file: string): Mapping {
     };
   } catch (cause) {
     return refuse(file, cause instanceof Error ? cause.message : 'is not valid');
+  }
+}
+
+/** Aliases are refused: a few of them can grow into gigabytes. */
+function toValue(document: { toJS(options: object): unknown }, file: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 0 });
+  } catch {
+    return refuse(file, 'uses YAML aliases, which are not taken');
   }
 }
 

@@ -3,7 +3,7 @@
 // that ends by itself ends the demonstration, with the path of its log; nothing is restarted, because a
 // demonstration that hides a crash demonstrates nothing.
 import { createPrivateKey, createPublicKey } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { createLogSigner, toOrigin, toVerifierKeyText } from '@bailiwick/ledger';
 import { type Authority, renewWhenDue } from '@bailiwick/pki';
 import type { EmbeddedServer } from '@bailiwick/postgres';
@@ -187,6 +187,13 @@ class DemoSystem implements System {
   }
 }
 
+/** The account that PostgreSQL runs under may pass through to its own directory; it can list nothing. */
+function makeDirectories({ control, router, cells }: Layout): void {
+  for (const { directory } of [control, router, ...cells]) {
+    mkdirSync(directory, { recursive: true, mode: 0o711 });
+  }
+}
+
 /** Waits for all, so that nothing is still starting when a failure ends everything; throws the first. */
 async function settle(work: readonly Promise<void>[]): Promise<void> {
   const results = await Promise.allSettled(work);
@@ -206,6 +213,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   try {
     assertRoom(layout.state);
     await assertPortsFree(layout);
+    makeDirectories(layout);
     const authority = await prepareIdentities(layout);
     system = new DemoSystem(options, release, prepareKeys(layout));
     await system.start(authority);
