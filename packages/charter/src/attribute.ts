@@ -78,9 +78,18 @@ export interface Attribute {
   readonly indexOf: ReadonlyMap<string, number>;
 }
 
+/**
+ * The engine's own copy of a text: property keys are kept once by the runtime, so that comparing two of
+ * them is comparing two pointers. Texts out of a YAML parser are slices of the file.
+ */
+function toKey(text: string): string {
+  const [key = text] = Object.keys({ [text]: true });
+  return key;
+}
+
 /** Makes an attribute; values keep their order, each once. */
 export function createAttribute(id: string, values: Iterable<string>): Attribute {
-  const list = [...new Set(values)];
+  const list = [...new Set(values)].map(toKey);
   return { id, values: list, indexOf: new Map(list.map((value, index) => [value, index])) };
 }
 

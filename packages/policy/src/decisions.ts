@@ -10,11 +10,18 @@ export const DECISION_COUNT_MAX = 16_384;
 /** Slots of the table of masks: a power of two, at most half full. */
 const TABLE_SIZE = 2 * DECISION_COUNT_MAX;
 
+/** Mixes a word into a hash (multiplicative, golden ratio). */
+export function mixWord(hash: number, word: number): number {
+  const mixed = Math.imul(hash ^ word, 0x9e3779b1);
+  return mixed ^ (mixed >>> 15);
+}
+
 const CAUSES: readonly DenialCause[] = ['unknown-value', 'forbidden', 'terms-narrower', 'no-rule'];
 
 /** Makes and keeps decisions. */
 export class DecisionStore {
   readonly #tables: Tables;
+  readonly #wordCount: number;
   readonly #charter: Decision['charter'];
   readonly #decisions: Decision[] = [];
   /** Masks of `#decisions`, one behind the other. */
@@ -28,6 +35,7 @@ export class DecisionStore {
 
   constructor(tables: Tables, charter: Decision['charter']) {
     this.#tables = tables;
+    this.#wordCount = tables.wordCount;
     this.#charter = Object.freeze(charter);
     this.#masks = new Int32Array(32 * tables.wordCount);
   }
@@ -43,21 +51,21 @@ export class DecisionStore {
     });
   }
 
-  /** The decision of one element: the rules whose bits are set. */
-  fromMask(mask: Int32Array): Decision {
-    const { wordCount } = this.#tables;
-    let hash = 0;
-    for (let word = 0; word < wordCount; word += 1) {
-      hash = Math.imul(hash ^ (mask[word] ?? 0), 0x9e3779b1);
-      hash ^= hash >>> 15;
-    }
-    const last = this.#slots.length - 1;
+  /**
+   * The decision of one element: the rules whose bits are set. `hash` is the mask's words put through
+   * `mixWord` one after the other, from 0: whoever computes the words has them at hand.
+   */
+  fromMask(mask: Int32Array, hash: number): Decision {
+    const wordCount = this.#wordCount;
+    const slots = this.#slots;
+    const masks = this.#masks;
+    const last = slots.length - 1;
     for (let slot = hash & last; ; slot = (slot + 1) & last) {
-      const number = (this.#slots[slot] ?? 0) - 1;
+      const number = (slots[slot] ?? 0) - 1;
       if (number < 0) return this.#add(mask, slot);
-      let word = 0;
       const offset = number * wordCount;
-      while (word < wordCount && this.#masks[offset + word] === mask[word]) word += 1;
+      let word = 0;
+      while (word < wordCount && masks[offset + word] === mask[word]) word += 1;
       if (word === wordCount) return this.#decisions[number] ?? this.#make(mask);
     }
   }
@@ -85,8 +93,7 @@ export class DecisionStore {
     for (const number of this.#masked) {
       let hash = 0;
       for (let word = 0; word < wordCount; word += 1) {
-        hash = Math.imul(hash ^ (this.#masks[number * wordCount + word] ?? 0), 0x9e3779b1);
-        hash ^= hash >>> 15;
+        hash = mixWord(hash, this.#masks[number * wordCount + word] ?? 0);
       }
       let slot = hash & last;
       while (slots[slot] !== 0) slot = (slot + 1) & last;

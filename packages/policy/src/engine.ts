@@ -11,9 +11,9 @@ import {
   NONE,
 } from '@bailiwick/charter';
 import type { Decision, Flow } from '@bailiwick/kernel';
-import { DecisionStore } from './decisions.ts';
+import { DecisionStore, mixWord } from './decisions.ts';
 import { NearestSearch } from './explain.ts';
-import { ELSEWHERE, Interner } from './interner.ts';
+import { ELSEWHERE, Interner, UNKNOWN } from './interner.ts';
 import { createTables, type Tables } from './tables.ts';
 
 /** A decision with the changes under which the flow would be allowed. */
@@ -60,13 +60,16 @@ class BitmaskEngine implements Engine {
   readonly #store: DecisionStore;
   readonly #interner: Interner;
   readonly #categories: ReadonlyMap<string, number>;
-  readonly #regimes: ReadonlyMap<string, number>;
   readonly #conditions: ReadonlyMap<string, number>;
   readonly #categoryRows: Int32Array;
-  readonly #regimeRows: Int32Array;
   /** Mask of the period last met, with no condition true: most flows are decided now and state none. */
   readonly #quiet: Int32Array;
   #quietPeriod = -1;
+  #periodFromMs: number = Number.NaN;
+  #periodUntilMs: number = Number.NaN;
+  /** Every bit set. */
+  readonly #all: Int32Array;
+  readonly #wordCount: number;
   readonly #base: Int32Array;
   readonly #element: Int32Array;
   readonly #unknown: readonly Decision[];
@@ -82,10 +85,10 @@ class BitmaskEngine implements Engine {
     this.#store = new DecisionStore(this.#tables, { hash: charter.hash, serial: options.serial });
     this.#interner = new Interner(charter, this.#tables);
     this.#categories = charter.attributes[CATEGORY]?.indexOf ?? EMPTY;
-    this.#regimes = charter.attributes[REGIME]?.indexOf ?? EMPTY;
     this.#categoryRows = words[CATEGORY] ?? new Int32Array(0);
-    this.#regimeRows = words[REGIME] ?? new Int32Array(0);
     this.#conditions = new Map(charter.conditions.map((condition, index) => [condition, index]));
+    this.#wordCount = wordCount;
+    this.#all = new Int32Array(wordCount).fill(-1);
     this.#quiet = new Int32Array(wordCount);
     this.#base = new Int32Array(wordCount);
     this.#element = new Int32Array(wordCount);
@@ -115,6 +118,9 @@ class BitmaskEngine implements Engine {
       this.#quiet[word] = bits;
     }
     this.#quietPeriod = period;
+    const { instantsMs } = this.charter;
+    this.#periodFromMs = instantsMs[period - 1] ?? -INSTANT_MS_MAX;
+    this.#periodUntilMs = instantsMs[period] ?? INSTANT_MS_MAX;
   }
 
   /** ANDs period and conditions into the base; false when a condition is unknown. */
@@ -123,7 +129,10 @@ class BitmaskEngine implements Engine {
     let isTrue = 0;
     for (const condition of conditions) {
       const index = this.#conditions.get(condition);
-      if (index === undefined) return false;
+      if (index === undefined) {
+        this.#interner.unknown = CONDITION_INDEX_FIRST;
+        return false;
+      }
       isTrue |= 1 << index;
     }
     for (let word = 0; word < wordCount; word += 1) {
@@ -137,68 +146,95 @@ class BitmaskEngine implements Engine {
     return true;
   }
 
-  /**
-   * Writes the mask of everything but the set-valued attributes into the base; gives the attribute whose
-   * value is unknown, or -1.
-   */
-  #readBase(flow: Flow): number {
-    const actor = this.#interner.readActor(flow.actor);
-    if (typeof actor === 'number') return actor;
-    const act = this.#interner.readAct(flow);
-    if (typeof act === 'number') return act;
-    const data = this.#interner.readData(flow.data);
-    if (typeof data === 'number') return data;
-    const to = this.#interner.readDestination(flow.to);
-    if (typeof to === 'number') return to;
-    // NaN is not within any range either.
-    if (!(flow.atMs >= -INSTANT_MS_MAX && flow.atMs <= INSTANT_MS_MAX)) return PERIOD;
-    const period = findPeriod(this.charter.instantsMs, flow.atMs);
+  /** Writes the mask of everything but the categories into the base; false when a value is unknown. */
+  #readBase(flow: Flow, regime: string): boolean {
+    const interner = this.#interner;
+    const actor = interner.readActor(flow.actor);
+    if (actor === UNKNOWN) return false;
+    const act = interner.readAct(flow);
+    if (act === UNKNOWN) return false;
+    const data = interner.readData(flow.data, regime);
+    if (data === UNKNOWN) return false;
+    const to = interner.readDestination(flow.to);
+    if (to === UNKNOWN) return false;
+    const period = this.#findPeriod(flow.atMs);
+    if (period < 0) return false;
     if (period !== this.#quietPeriod) this.#fillQuiet(period);
     const isQuiet = flow.conditions.length === 0;
     const base = this.#base;
-    const quiet = this.#quiet;
-    const { wordCount } = this.#tables;
+    const when = isQuiet ? this.#quiet : this.#all;
+    const wordCount = this.#wordCount;
     for (let word = 0; word < wordCount; word += 1) {
-      const bits = (actor[word] ?? 0) & (act[word] ?? 0) & (data[word] ?? 0) & (to[word] ?? 0);
-      base[word] = isQuiet ? bits & (quiet[word] ?? 0) : bits;
+      base[word] =
+        (actor[word] ?? 0) &
+        (act[word] ?? 0) &
+        (data[word] ?? 0) &
+        (to[word] ?? 0) &
+        (when[word] ?? 0);
     }
-    if (isQuiet) return -1;
-    return this.#andConditions(period, flow.conditions) ? -1 : CONDITION_INDEX_FIRST;
+    return isQuiet || this.#andConditions(period, flow.conditions);
   }
 
-  #decideElement(category: number, regime: number): Decision {
-    const { wordCount } = this.#tables;
-    const [base, element] = [this.#base, this.#element];
-    const categoryOffset = category * wordCount;
-    const regimeOffset = regime * wordCount;
-    for (let word = 0; word < wordCount; word += 1) {
-      element[word] =
-        (base[word] ?? 0) &
-        (this.#categoryRows[categoryOffset + word] ?? 0) &
-        (this.#regimeRows[regimeOffset + word] ?? 0);
+  #findPeriod(atMs: number): number {
+    if (atMs >= this.#periodFromMs && atMs < this.#periodUntilMs) return this.#quietPeriod;
+    // NaN is not within any range either.
+    if (!(atMs >= -INSTANT_MS_MAX && atMs <= INSTANT_MS_MAX)) {
+      this.#interner.unknown = PERIOD;
+      return -1;
     }
-    return this.#store.fromMask(element);
+    return findPeriod(this.charter.instantsMs, atMs);
+  }
+
+  #decideElement(category: number): Decision {
+    const wordCount = this.#wordCount;
+    const base = this.#base;
+    const element = this.#element;
+    const rows = this.#categoryRows;
+    const offset = category * wordCount;
+    let hash = 0;
+    for (let word = 0; word < wordCount; word += 1) {
+      const bits = (base[word] ?? 0) & (rows[offset + word] ?? 0);
+      element[word] = bits;
+      hash = mixWord(hash, bits);
+    }
+    return this.#store.fromMask(element, hash);
   }
 
   decide(flow: Flow): Decision {
-    const unknown = this.#readBase(flow);
-    if (unknown >= 0) return this.#refuse(unknown);
-    const { categories: statedCategories, regimes: statedRegimes } = flow.data;
-    // Data of no category is one element, and not none: a rule must allow it.
-    const categories = statedCategories.length === 0 ? NONE_ONLY : statedCategories;
-    const regimes = statedRegimes.length === 0 ? NONE_ONLY : statedRegimes;
+    const { categories, regimes } = flow.data;
+    // Data under no regime, or of no category, is one element and not none: a rule must allow it.
+    if (regimes.length > 1) return this.#decideAll(flow);
+    if (!this.#readBase(flow, regimes.length === 0 ? NONE : (regimes[0] ?? NONE))) {
+      return this.#refuse(this.#interner.unknown);
+    }
+    if (categories.length > 1) return this.#decideCategories(categories);
+    const category = this.#categories.get(categories.length === 0 ? NONE : (categories[0] ?? NONE));
+    return category === undefined ? this.#refuse(CATEGORY) : this.#decideElement(category);
+  }
+
+  #decideCategories(categories: readonly string[]): Decision {
     if (categories.length > ELEMENT_COUNT_MAX) return this.#refuse(CATEGORY);
-    if (regimes.length > ELEMENT_COUNT_MAX) return this.#refuse(REGIME);
     let decision: Decision | undefined;
     for (let at = 0; at < categories.length; at += 1) {
       const category = this.#categories.get(categories[at] ?? '');
       if (category === undefined) return this.#refuse(CATEGORY);
-      for (let of = 0; of < regimes.length; of += 1) {
-        const regime = this.#regimes.get(regimes[of] ?? '');
-        if (regime === undefined) return this.#refuse(REGIME);
-        const element = this.#decideElement(category, regime);
-        decision = decision === undefined ? element : this.#store.combine(decision, element);
-      }
+      const element = this.#decideElement(category);
+      decision = decision === undefined ? element : this.#store.combine(decision, element);
+    }
+    return decision ?? this.#elsewhere;
+  }
+
+  /** Several regimes: each alone must allow. */
+  #decideAll(flow: Flow): Decision {
+    const { regimes } = flow.data;
+    if (regimes.length > ELEMENT_COUNT_MAX) return this.#refuse(REGIME);
+    const categories = flow.data.categories.length === 0 ? NONE_ONLY : flow.data.categories;
+    let decision: Decision | undefined;
+    for (let at = 0; at < regimes.length; at += 1) {
+      if (!this.#readBase(flow, regimes[at] ?? '')) return this.#refuse(this.#interner.unknown);
+      const element = this.#decideCategories(categories);
+      if (element.cause === 'unknown-value') return element;
+      decision = decision === undefined ? element : this.#store.combine(decision, element);
     }
     return decision ?? this.#elsewhere;
   }

@@ -5,25 +5,33 @@
 // one costs a few look-ups and comparisons; one unlike it refills the slot in place. Nothing is allocated
 // once a slot exists, and what a slot says is compared in full before it is believed.
 import { ATTRIBUTE_INDEX, type AttributeId, type CompiledCharter, NONE } from '@bailiwick/charter';
-import type { Actor, Destination, Flow, FlowData } from '@bailiwick/kernel';
+import {
+  type Actor,
+  DATA_CLASSES,
+  type Destination,
+  type Flow,
+  type FlowData,
+} from '@bailiwick/kernel';
 import type { Tables } from './tables.ts';
 
 interface Slot {
   // SECURITY: only a filled slot may answer; a refill that stops at an unknown value leaves it unfilled.
   isFilled: boolean;
   first: string;
-  second: string | undefined;
+  second: string;
   third: string;
   readonly mask: Int32Array;
 }
 
-/** What `read…` gives back instead of a mask: position of the attribute whose value is unknown. */
-export type Unknown = number;
-
 const AT = ATTRIBUTE_INDEX;
 
-/** Reads the parts of flows. Each `read` gives a mask, or the number of the attribute it does not know. */
+/**
+ * Reads the parts of flows. Each `read` gives a mask, or `UNKNOWN` and leaves in `unknown` which attribute
+ * it was. A mask belongs to its slot: use it before the next read of the same part.
+ */
 export class Interner {
+  /** After `UNKNOWN`: position of the attribute whose value is not known, or `ELSEWHERE`. */
+  unknown = -1;
   readonly #tables: Tables;
   readonly #maps: readonly ReadonlyMap<string, number>[];
   readonly #roles: ReadonlyMap<string, number>;
@@ -31,13 +39,14 @@ export class Interner {
   readonly #actions: ReadonlyMap<string, number>;
   readonly #purposes: ReadonlyMap<string, number>;
   readonly #origins: ReadonlyMap<string, number>;
-  readonly #classes: ReadonlyMap<string, number>;
   readonly #ids: ReadonlyMap<string, number>;
   readonly #locations: ReadonlyMap<string, number>;
   readonly #actorSlots: Slot[] = [];
   readonly #actSlots: Slot[] = [];
-  readonly #dataSlots: Slot[] = [];
-  readonly #destinationSlots: Slot[] = [];
+  readonly #restrictedSlots: Slot[] = [];
+  readonly #otherSlots: Slot[] = [];
+  readonly #namedSlots: Slot[] = [];
+  readonly #namelessSlots: Slot[] = [];
   /** Location and operator that the charter declares for a destination id; absent where it says nothing. */
   readonly #declared: readonly (
     | { readonly location: string; readonly operator: string }
@@ -53,7 +62,6 @@ export class Interner {
     this.#actions = map('action');
     this.#purposes = map('purpose');
     this.#origins = map('data.origin');
-    this.#classes = map('data.class');
     this.#ids = map('to.id');
     this.#locations = map('to.location');
     const declared = new Map<string, { readonly location: string; readonly operator: string }>(
@@ -79,48 +87,14 @@ export class Interner {
     }
   }
 
-  readActor(actor: Actor): Int32Array | Unknown {
-    const role = this.#roles.get(actor.role);
-    if (role === undefined) return AT['actor.role'];
-    const place = this.#places.get(actor.place);
-    if (place === undefined) return AT['actor.place'];
-    const index = role * this.#places.size + place;
-    let slot = this.#actorSlots[index];
-    if (
-      slot?.isFilled &&
-      slot.first === actor.kind &&
-      slot.second === actor.employer &&
-      slot.third === actor.assurance
-    ) {
-      return slot.mask;
-    }
-    slot = this.#fresh(this.#actorSlots, index);
-    const { mask } = slot;
-    this.#andIndex(mask, AT['actor.role'], role);
-    this.#andIndex(mask, AT['actor.place'], place);
-    if (!this.#and(mask, AT['actor.kind'], actor.kind)) return AT['actor.kind'];
-    if (!this.#and(mask, AT['actor.employer'], actor.employer)) return AT['actor.employer'];
-    if (!this.#and(mask, AT['actor.assurance'], actor.assurance)) return AT['actor.assurance'];
-    slot.first = actor.kind;
-    slot.second = actor.employer;
-    slot.third = actor.assurance;
-    slot.isFilled = true;
-    return mask;
-  }
-
   /** An unfilled slot with every bit set, ready to be filled. */
   #fresh(slots: Slot[], index: number): Slot {
     // Holes would turn the array into a dictionary.
     while (slots.length <= index) slots.push(VOID);
     let slot = slots[index] ?? VOID;
     if (slot === VOID) {
-      slot = {
-        isFilled: false,
-        first: '',
-        second: '',
-        third: '',
-        mask: new Int32Array(this.#tables.wordCount),
-      };
+      const mask = new Int32Array(this.#tables.wordCount);
+      slot = { isFilled: false, first: '', second: '', third: '', mask };
       slots[index] = slot;
     }
     slot.isFilled = false;
@@ -128,82 +102,149 @@ export class Interner {
     return slot;
   }
 
-  readAct(flow: Flow): Int32Array | Unknown {
-    const action = this.#actions.get(flow.action);
-    if (action === undefined) return AT.action;
-    const purpose = this.#purposes.get(flow.purpose);
-    if (purpose === undefined) return AT.purpose;
-    const index = purpose * this.#actions.size + action;
-    let slot = this.#actSlots[index];
-    if (
-      slot?.isFilled &&
-      slot.first === flow.form &&
-      slot.second === flow.mechanism &&
-      slot.third === flow.consent
-    ) {
-      return slot.mask;
+  #refuse(attribute: number): Int32Array {
+    this.unknown = attribute;
+    return UNKNOWN;
+  }
+
+  readActor(actor: Actor): Int32Array {
+    const role = this.#roles.get(actor.role);
+    const place = this.#places.get(actor.place);
+    if (role === undefined) return this.#refuse(AT['actor.role']);
+    if (place === undefined) return this.#refuse(AT['actor.place']);
+    const index = role * this.#places.size + place;
+    const slots = this.#actorSlots;
+    if (index < slots.length) {
+      const slot = slots[index] ?? VOID;
+      const isSame =
+        slot.isFilled &&
+        slot.first === actor.kind &&
+        slot.second === actor.employer &&
+        slot.third === actor.assurance;
+      if (isSame) return slot.mask;
     }
-    slot = this.#fresh(this.#actSlots, index);
+    return this.#fillActor(index, actor, role, place);
+  }
+
+  #fillActor(index: number, actor: Actor, role: number, place: number): Int32Array {
+    const slot = this.#fresh(this.#actorSlots, index);
+    const { mask } = slot;
+    this.#andIndex(mask, AT['actor.role'], role);
+    this.#andIndex(mask, AT['actor.place'], place);
+    if (!this.#and(mask, AT['actor.kind'], actor.kind)) return this.#refuse(AT['actor.kind']);
+    if (!this.#and(mask, AT['actor.employer'], actor.employer)) {
+      return this.#refuse(AT['actor.employer']);
+    }
+    if (!this.#and(mask, AT['actor.assurance'], actor.assurance)) {
+      return this.#refuse(AT['actor.assurance']);
+    }
+    slot.first = actor.kind;
+    slot.second = actor.employer;
+    slot.third = actor.assurance;
+    slot.isFilled = true;
+    return mask;
+  }
+
+  readAct(flow: Flow): Int32Array {
+    const action = this.#actions.get(flow.action);
+    const purpose = this.#purposes.get(flow.purpose);
+    if (action === undefined) return this.#refuse(AT.action);
+    if (purpose === undefined) return this.#refuse(AT.purpose);
+    const index = purpose * this.#actions.size + action;
+    const slots = this.#actSlots;
+    if (index < slots.length) {
+      const slot = slots[index] ?? VOID;
+      const isSame =
+        slot.isFilled &&
+        slot.first === flow.form &&
+        slot.second === (flow.mechanism ?? NONE) &&
+        slot.third === flow.consent;
+      if (isSame) return slot.mask;
+    }
+    return this.#fillAct(index, flow, action, purpose);
+  }
+
+  #fillAct(index: number, flow: Flow, action: number, purpose: number): Int32Array {
+    const slot = this.#fresh(this.#actSlots, index);
     const { mask } = slot;
     this.#andIndex(mask, AT.action, action);
     this.#andIndex(mask, AT.purpose, purpose);
-    if (!this.#and(mask, AT.form, flow.form)) return AT.form;
-    if (!this.#and(mask, AT.mechanism, flow.mechanism ?? NONE)) return AT.mechanism;
-    if (!this.#and(mask, AT.consent, flow.consent)) return AT.consent;
+    const mechanism = flow.mechanism ?? NONE;
+    if (!this.#and(mask, AT.form, flow.form)) return this.#refuse(AT.form);
+    if (!this.#and(mask, AT.mechanism, mechanism)) return this.#refuse(AT.mechanism);
+    if (!this.#and(mask, AT.consent, flow.consent)) return this.#refuse(AT.consent);
     slot.first = flow.form;
-    slot.second = flow.mechanism;
+    slot.second = mechanism;
     slot.third = flow.consent;
     slot.isFilled = true;
     return mask;
   }
 
-  readData(data: FlowData): Int32Array | Unknown {
-    const origin = this.#origins.get(data.origin);
-    if (origin === undefined) return AT['data.origin'];
-    const dataClass = this.#classes.get(data.class);
-    if (dataClass === undefined) return AT['data.class'];
-    const index = origin * this.#classes.size + dataClass;
-    let slot = this.#dataSlots[index];
-    if (slot?.isFilled && slot.first === data.residency) return slot.mask;
-    slot = this.#fresh(this.#dataSlots, index);
+  /** Data under one regime; `regime` is `none` where it carries none. */
+  readData(data: FlowData, regime: string): Int32Array {
+    const index = this.#origins.get(data.origin);
+    if (index === undefined) return this.#refuse(AT['data.origin']);
+    // One slot per origin and class; nearly everything asked about is restricted.
+    const slots = data.class === DATA_CLASSES[0] ? this.#restrictedSlots : this.#otherSlots;
+    if (index < slots.length) {
+      const slot = slots[index] ?? VOID;
+      const isSame =
+        slot.isFilled &&
+        slot.first === data.residency &&
+        slot.second === regime &&
+        slot.third === data.class;
+      if (isSame) return slot.mask;
+    }
+    return this.#fillData(slots, index, data, regime);
+  }
+
+  #fillData(slots: Slot[], index: number, data: FlowData, regime: string): Int32Array {
+    const slot = this.#fresh(slots, index);
     const { mask } = slot;
-    this.#andIndex(mask, AT['data.origin'], origin);
-    this.#andIndex(mask, AT['data.class'], dataClass);
-    if (!this.#and(mask, AT['data.residency'], data.residency)) return AT['data.residency'];
+    this.#andIndex(mask, AT['data.origin'], index);
+    if (!this.#and(mask, AT['data.class'], data.class)) return this.#refuse(AT['data.class']);
+    if (!this.#and(mask, AT['data.residency'], data.residency)) {
+      return this.#refuse(AT['data.residency']);
+    }
+    if (!this.#and(mask, AT['data.regime'], regime)) return this.#refuse(AT['data.regime']);
     slot.first = data.residency;
+    slot.second = regime;
+    slot.third = data.class;
     slot.isFilled = true;
     return mask;
   }
 
-  readDestination(to: Destination): Int32Array | Unknown {
-    const id = to.id === undefined ? 0 : this.#ids.get(to.id);
-    if (id === undefined) return AT['to.id'];
-    const location = this.#locations.get(to.location);
-    if (location === undefined) return AT['to.location'];
-    // Ids mostly stand in one place, readers have no id.
-    const index = id === 0 ? this.#ids.size + location : id;
-    let slot = this.#destinationSlots[index];
-    if (
-      slot?.isFilled &&
-      slot.first === to.kind &&
-      slot.second === to.operator &&
-      slot.third === to.location
-    ) {
-      return slot.mask;
+  readDestination(to: Destination): Int32Array {
+    const { id } = to;
+    const slots = id === undefined ? this.#namelessSlots : this.#namedSlots;
+    const index = id === undefined ? this.#locations.get(to.location) : this.#ids.get(id);
+    if (index === undefined)
+      return this.#refuse(id === undefined ? AT['to.location'] : AT['to.id']);
+    if (index < slots.length) {
+      const slot = slots[index] ?? VOID;
+      const isSame =
+        slot.isFilled &&
+        slot.first === to.kind &&
+        slot.second === to.operator &&
+        slot.third === to.location;
+      if (isSame) return slot.mask;
     }
-    slot = this.#fresh(this.#destinationSlots, index);
+    return this.#fillDestination(slots, index, to);
+  }
+
+  #fillDestination(slots: Slot[], index: number, to: Destination): Int32Array {
+    const slot = this.#fresh(slots, index);
     const { mask } = slot;
+    const id = to.id === undefined ? 0 : index;
     const declared = this.#declared[id];
-    if (
+    const isElsewhere =
       declared !== undefined &&
-      (declared.location !== to.location || declared.operator !== to.operator)
-    ) {
-      return ELSEWHERE;
-    }
+      (declared.location !== to.location || declared.operator !== to.operator);
+    if (isElsewhere) return this.#refuse(ELSEWHERE);
     this.#andIndex(mask, AT['to.id'], id);
-    this.#andIndex(mask, AT['to.location'], location);
-    if (!this.#and(mask, AT['to.kind'], to.kind)) return AT['to.kind'];
-    if (!this.#and(mask, AT['to.operator'], to.operator)) return AT['to.operator'];
+    if (!this.#and(mask, AT['to.location'], to.location)) return this.#refuse(AT['to.location']);
+    if (!this.#and(mask, AT['to.kind'], to.kind)) return this.#refuse(AT['to.kind']);
+    if (!this.#and(mask, AT['to.operator'], to.operator)) return this.#refuse(AT['to.operator']);
     slot.first = to.kind;
     slot.second = to.operator;
     slot.third = to.location;
@@ -214,5 +255,7 @@ export class Interner {
 
 const EMPTY = new Int32Array(0);
 const VOID: Slot = { isFilled: false, first: '', second: '', third: '', mask: EMPTY };
+/** What `read…` gives for a value that the charter does not know. */
+export const UNKNOWN: Int32Array = new Int32Array(0);
 /** A destination that the charter declares to stand, or to be run, elsewhere. */
 export const ELSEWHERE = 1000;
