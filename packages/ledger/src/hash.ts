@@ -16,9 +16,9 @@ export function toVerified<T>(value: T): Verified<T> {
   return value as Verified<T>;
 }
 
-/** SHA-256. */
+/** SHA-256. By way of a string of one character a byte: Node gives that three times faster than a buffer. */
 export function sha256(bytes: Uint8Array): Buffer {
-  return hash('sha256', bytes, 'buffer');
+  return Buffer.from(hash('sha256', bytes, 'binary'), 'latin1');
 }
 
 /** Root of the tree without leaves: SHA-256 of nothing (RFC 6962 §2.1). */
@@ -41,6 +41,15 @@ export function toNodeHash(left: Uint8Array, right: Uint8Array): Buffer {
   nodeScratch.set(left, 1);
   nodeScratch.set(right, 1 + HASH_SIZE_BYTES);
   return sha256(nodeScratch);
+}
+
+/** Writes the inner hash of the two neighbouring hashes at `from` to `to`, within one buffer. */
+export function writeNodeHash(
+  hashes: Buffer,
+  { from, to }: { readonly from: number; readonly to: number },
+): void {
+  hashes.copy(nodeScratch, 1, from, from + 2 * HASH_SIZE_BYTES);
+  hashes.write(hash('sha256', nodeScratch, 'binary'), to, HASH_SIZE_BYTES, 'latin1');
 }
 
 const LEAF_DOMAIN = Buffer.from('bailiwick/leaf/v1\0', 'latin1');

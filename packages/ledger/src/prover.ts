@@ -2,7 +2,7 @@
 // Making proofs from tiles (RFC 6962 §2.1.1 and §2.1.2). The ranges that a proof names are worked out
 // first, then the tiles that hold them are read at once.
 import { LedgerError } from './errors.ts';
-import { EMPTY_ROOT, HASH_SIZE_BYTES, toNodeHash } from './hash.ts';
+import { EMPTY_ROOT, HASH_SIZE_BYTES, toNodeHash, writeNodeHash } from './hash.ts';
 import { hashAt, TILE_HEIGHT, TILE_WIDTH, type TileAddress, toPerfectRoot } from './tile.ts';
 
 /** Gives the hashes of a tile: at least `width` of them (a tile that has grown since is as good). */
@@ -87,8 +87,8 @@ function toHeap(tile: Uint8Array): Uint8Array {
   const heap = Buffer.alloc(2 * TILE_WIDTH * HASH_SIZE_BYTES);
   heap.set(tile.subarray(0, TILE_WIDTH * HASH_SIZE_BYTES), TILE_WIDTH * HASH_SIZE_BYTES);
   for (let node = TILE_WIDTH - 1; node > 0; node -= 1) {
-    const hash = toNodeHash(hashAt(heap, node * 2), hashAt(heap, node * 2 + 1));
-    heap.set(hash, node * HASH_SIZE_BYTES);
+    const to = node * HASH_SIZE_BYTES;
+    writeNodeHash(heap, { from: to * 2, to });
   }
   return heap;
 }

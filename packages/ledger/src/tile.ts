@@ -2,7 +2,7 @@
 // Where tiles lie and what they hold (c2sp.org/tlog-tiles): 256 hashes wide, 8 levels of the tree high,
 // and bundles of the entries themselves.
 import { LedgerError } from './errors.ts';
-import { decodeDecimal, HASH_SIZE_BYTES, toNodeHash } from './hash.ts';
+import { decodeDecimal, HASH_SIZE_BYTES, toNodeHash, writeNodeHash } from './hash.ts';
 
 /** Hashes in a full tile and entries in a full bundle. */
 export const TILE_WIDTH = 256;
@@ -69,11 +69,14 @@ export function toPerfectRoot(
   { start, count }: { readonly start: number; readonly count: number },
 ): Uint8Array {
   if (count === 1) return hashAt(hashes, start);
-  const half = count / 2;
-  return toNodeHash(
-    toPerfectRoot(hashes, { start, count: half }),
-    toPerfectRoot(hashes, { start: start + half, count: half }),
-  );
+  const row = Buffer.from(hashes.slice(start * HASH_SIZE_BYTES, (start + count) * HASH_SIZE_BYTES));
+  for (let width = count / 2; width >= 1; width /= 2) {
+    for (let index = 0; index < width; index += 1) {
+      const to = index * HASH_SIZE_BYTES;
+      writeNodeHash(row, { from: to * 2, to });
+    }
+  }
+  return row.subarray(0, HASH_SIZE_BYTES);
 }
 
 /**

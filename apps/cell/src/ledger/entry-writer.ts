@@ -47,8 +47,9 @@ export interface EntryWriterOptions {
 export class CellEntryWriter implements EntryWriter {
   readonly #options: EntryWriterOptions;
   readonly #random: Random;
-  /** Batches of the newest entries of this process, oldest first. */
-  readonly #recent = new Map<EntryId, BatchId>();
+  /** The newest batches of this process, newest last. */
+  readonly #recent: { readonly batch: BatchId; readonly entryIds: EntryId[] }[] = [];
+  #recentCount = 0;
 
   constructor(options: EntryWriterOptions) {
     this.#options = options;
@@ -83,18 +84,21 @@ export class CellEntryWriter implements EntryWriter {
   }
 
   async awaitCheckpoint(entryId: EntryId, options: { readonly timeoutMs: number }): Promise<void> {
-    const batch = this.#recent.get(entryId);
-    if (batch === undefined) {
+    const recent = this.#recent.findLast(({ entryIds }) => entryIds.includes(entryId));
+    if (recent === undefined) {
       throw new LedgerError('LEDGER_ENTRY_UNKNOWN', 'the entry is not one of this process');
     }
-    await this.#options.awaitCovered(batch, options);
+    await this.#options.awaitCovered(recent.batch, options);
   }
 
   #remember(entryId: EntryId, batch: BatchId): void {
-    const [oldest] = this.#recent.keys();
-    if (this.#recent.size >= RECENT_ENTRIES_COUNT_MAX && oldest !== undefined) {
-      this.#recent.delete(oldest);
-    }
-    this.#recent.set(entryId, batch);
+    const last = this.#recent.at(-1);
+    if (last?.batch === batch) last.entryIds.push(entryId);
+    else this.#recent.push({ batch, entryIds: [entryId] });
+    this.#recentCount += 1;
+    const [oldest] = this.#recent;
+    if (oldest === undefined || this.#recentCount <= RECENT_ENTRIES_COUNT_MAX) return;
+    this.#recentCount -= oldest.entryIds.length;
+    this.#recent.shift();
   }
 }

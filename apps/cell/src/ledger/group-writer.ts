@@ -84,12 +84,19 @@ export class GroupWriter {
     return this.#queue.splice(0, count);
   }
 
+  /** What waited too long is of no use to its caller any more. */
+  #refuseLate(group: readonly Waiting[]): readonly Waiting[] {
+    const sinceMsMin = this.#clock.monotonicMs() - GROUP_MS_MAX;
+    // The queue is in the order of time: when the first is in time, all are.
+    if ((group[0]?.sinceMs ?? 0) >= sinceMsMin) return group;
+    return group.filter(({ sinceMs, reject }) => {
+      if (sinceMs < sinceMsMin) reject(notDurable('the entry waited too long'));
+      return sinceMs >= sinceMsMin;
+    });
+  }
+
   async #write(group: readonly Waiting[]): Promise<void> {
-    const nowMs = this.#clock.monotonicMs();
-    const fresh = group.filter(({ sinceMs }) => nowMs - sinceMs <= GROUP_MS_MAX);
-    for (const late of group) {
-      if (!fresh.includes(late)) late.reject(notDurable('the entry waited too long'));
-    }
+    const fresh = this.#refuseLate(group);
     if (fresh.length === 0) return;
     try {
       const batch = await this.#append(fresh.map(({ entry }) => entry));
