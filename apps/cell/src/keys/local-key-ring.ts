@@ -19,19 +19,14 @@ import {
   type Database,
   openDatabase,
 } from '@bailiwick/postgres';
-import type { KeyAdministration } from '../key-service/api.ts';
 import { type KeyService, startKeyService } from '../key-service/service.ts';
-import type { KeyRing } from '../services.ts';
 import type { KeyLink, LinkListener } from './key-link.ts';
 import { createKeyRing } from './key-ring.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { createLeaseMemory, LeaseView, MACHINE_CLOCKS } from './lease-view.ts';
+import type { OpenKeyRing } from './open-key-ring.ts';
 
-/** A key ring that must be closed, with what the cell's use cases ask of the key service. */
-export interface OpenKeyRing extends KeyRing {
-  readonly administration: KeyAdministration;
-  close(): Promise<void>;
-}
+export type { OpenKeyRing } from './open-key-ring.ts';
 
 export interface LocalKeyRingOptions {
   readonly cellId: CellId;

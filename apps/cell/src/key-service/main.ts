@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// The key service's process: `node apps/cell/src/key-service/main.ts --config <cell.yaml>
+// [--parent-pid <pid>]`. The only process with the provider's credential and the erasable store. Prints
+// one line of JSON when it serves; ends on SIGTERM, with its parent, and when its fence is lost.
+import { readdirSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import type { CellConfig } from '@bailiwick/contracts';
+import { createErasableStore, openErasableStore } from '@bailiwick/erasable-store';
+import { CodedError, isCoded } from '@bailiwick/kernel';
+import type { KeyStateStore } from '@bailiwick/keys';
+import { openFileProvider } from '@bailiwick/kms-file';
+import { openIdentity, toTrustDomain } from '@bailiwick/pki';
+import { createPostgresKeyStateStore, openDatabase } from '@bailiwick/postgres';
+import { type Log, openLog } from '@bailiwick/telemetry';
+import { loadCellConfig, readSecretFile } from '../config.ts';
+import { CellError } from '../errors.ts';
+import { createSystemRandom, systemClock } from '../ports.ts';
+import type { CustodyPorts } from './custody.ts';
+import { createKeyServer } from './server.ts';
+import { type KeyService, startKeyService } from './service.ts';
+
+/** How long a restart waits for the key service before it to be gone. */
+const FENCE_WAIT_MS_MAX = 10_000;
+const FENCE_POLL_MS = 100;
+const PARENT_POLL_MS = 500;
+const STOP_MS_MAX = 4_500;
+
+/** Reads the command line; there is nothing else than this. */
+function readArguments(): { readonly file: string; readonly parentPid: number | undefined } {
+  try {
+    const { values } = parseArgs({
+      options: { config: { type: 'string' }, 'parent-pid': { type: 'string' } },
+    });
+    const parent = values['parent-pid'];
+    const parentPid = parent === undefined ? undefined : Number(parent);
+    const isPid = parentPid === undefined || (Number.isInteger(parentPid) && parentPid > 1);
+    if (values.config !== undefined && isPid) return { file: values.config, parentPid };
+  } catch {
+    // Told below, without the words that were given.
+  }
+  throw new CellError('CELL_CONFIG_INVALID', 'expected `--config <file>` [`--parent-pid <pid>`]');
+}
+
+/**
+ * Gives empty replica directories their identity at the very first start. SECURITY: only while the
+ * database knows no key; otherwise an empty directory is a lost or unmounted replica, and a store made
+ * anew would hide that.
+ */
+async function prepareErasableStore(
+  store: KeyStateStore,
+  replicas: readonly string[],
+): Promise<void> {
+  const isEmpty = (directory: string): boolean => {
+    try {
+      return readdirSync(directory).length === 0;
+    } catch {
+      return false;
+    }
+  };
+  if (!replicas.every(isEmpty)) return;
+  if ((await store.listCustomerKeys()).length > 0) return;
+  await createErasableStore({ replicas });
+}
+
+async function openPorts(config: CellConfig, store: KeyStateStore): Promise<CustodyPorts> {
+  const { customerKeys, erasableStore } = config.keyService;
+  await prepareErasableStore(store, erasableStore.replicas);
+  return {
+    cellId: config.cell,
+    clock: systemClock,
+    random: createSystemRandom(),
+    store,
+    provider: openFileProvider({ directory: customerKeys.directory }),
+    erasable: await openErasableStore({ replicas: erasableStore.replicas, clock: systemClock }),
+  };
+}
+
+/** Starts once the key service before this one is gone. */
+async function startWhenFree(ports: CustodyPorts, log: Log): Promise<KeyService> {
+  const endMs = systemClock.monotonicMs() + FENCE_WAIT_MS_MAX;
+  for (;;) {
+    try {
+      return await startKeyService(ports, {
+        onProblem: (message, error) => log.error(message, { error }),
+      });
+    } catch (error) {
+      const isHeld = isCoded(error, 'KEYS_SERVICE_REFUSED');
+      if (!isHeld || systemClock.monotonicMs() > endMs) throw error;
+      await wait(FENCE_POLL_MS);
+    }
+  }
+}
+
+function followParent(parentPid: number, end: () => void): void {
+  const timer = setInterval(() => {
+    try {
+      process.kill(parentPid, 0);
+    } catch {
+      clearInterval(timer);
+      end();
+    }
+  }, PARENT_POLL_MS);
+  timer.unref();
+}
+
+async function run(): Promise<void> {
+  const { file, parentPid } = readArguments();
+  const { config } = loadCellConfig({ file, environment: process.env });
+  const { directory, level } = config.telemetry;
+  const log = openLog({ component: 'key-service', directory, level }).with({ cell: config.cell });
+  process.on('uncaughtException', (error) => {
+    log.error('uncaught failure', { error });
+    log.flush();
+    process.exit(1);
+  });
+  const identity = openIdentity(config.keyService.identity ?? config.identity);
+  const database = openDatabase({
+    url: readSecretFile(config.database.keysUrlFile),
+    poolSize: 8,
+    applicationName: `key-service ${config.cell}`,
+    onIdleError: (code) => log.warn('database connection lost', { code }),
+  });
+  const store = createPostgresKeyStateStore(database);
+  const service = await startWhenFree(await openPorts(config, store), log);
+  const server = createKeyServer(service, {
+    identity,
+    cellSpiffeId: `spiffe://${toTrustDomain(identity.spiffeId)}/cell/${config.cell}`,
+    onProblem: (message, error) => log.error(message, { error }),
+  });
+  let isStopping = false;
+  const stop = (code: number): void => {
+    if (isStopping) return;
+    isStopping = true;
+    setTimeout(() => process.exit(1), STOP_MS_MAX).unref();
+    server.close();
+    server.closeAllConnections();
+    service
+      .close()
+      .then(() => database.close())
+      .then(
+        () => {
+          log.flush();
+          process.exit(code);
+        },
+        () => process.exit(1),
+      );
+  };
+  // Another instance may act from now on: nothing more may be handed out here.
+  void service.lost.then(() => {
+    if (!isStopping) log.error('the fence is lost: stopping');
+    log.flush();
+    if (!isStopping) process.exit(1);
+  });
+  process.on('SIGTERM', () => stop(0));
+  process.on('SIGINT', () => stop(0));
+  if (parentPid !== undefined) followParent(parentPid, () => stop(0));
+  const { host, port } = config.keyService;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  log.info('ready', { port: portOf(server.address()), generation: service.generation });
+  process.stdout.write(`${JSON.stringify({ ready: true, port: portOf(server.address()) })}\n`);
+}
+
+function portOf(address: AddressInfo | string | null): number {
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+run().catch((error: unknown) => {
+  const message =
+    error instanceof CodedError ? `${error.code}: ${error.message}` : 'failed to start';
+  process.stderr.write(`bailiwick key service: error: ${message}\n`);
+  if (!(error instanceof CodedError) && error instanceof Error) {
+    const code = 'code' in error ? String(error.code) : '';
+    process.stderr.write(code === 'EADDRINUSE' ? 'the port is in use\n' : `${error.stack ?? ''}\n`);
+  }
+  process.exit(1);
+});
