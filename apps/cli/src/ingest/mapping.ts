@@ -81,7 +81,7 @@ export function parseMapping(text: string, file: string): Mapping {
 }
 
 /** Aliases are refused: a few of them can grow into gigabytes. */
-function toValue(document: { toJS(options: object): unknown }, file: string): unknown {
+function toValue(document: ReturnType<typeof parseDocument>, file: string): unknown {
   try {
     return document.toJS({ maxAliasCount: 0 });
   } catch {

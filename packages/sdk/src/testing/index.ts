@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+export {
+  createMemoryCell,
+  type MemoryCell,
+  type MemoryCellOptions,
+  type MemoryEngine,
+} from './memory-cell.ts';
