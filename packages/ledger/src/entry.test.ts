@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type EntryBody, parseEntryBody, toCanonicalBody, toSlowCanonicalBody } from './entry.ts';
 
 /** A body with every field. */
-export function aBody(changes: Partial<EntryBody> = {}): EntryBody {
+function aBody(changes: Partial<EntryBody> = {}): EntryBody {
   return {
     v: 1,
     id: '0198c0de-0000-7000-8000-000000000001' as EntryBody['id'],
