@@ -85,7 +85,7 @@ function refuse(request: IncomingMessage, code: RouterErrorCode, home?: Home): v
   // SECURITY: written past the HTTP machinery, which would read the rest of the body to be polite. The
   // caller gets a moment to read the refusal; then the hard end.
   socket.pause();
-  socket.end(`${head}\r\n\r\n${body}`);
+  socket.end(`${head}\r\n\r\n${request.method === 'HEAD' ? '' : body}`);
   setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }
 
