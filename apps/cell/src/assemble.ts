@@ -20,6 +20,7 @@ import type { FastifyInstance } from 'fastify';
 import { type Admission, createAdmission } from './backpressure.ts';
 import { type CellSecrets, openCellSecrets } from './cell-secrets.ts';
 import { readSecretFile } from './config.ts';
+import { createKeyAnnouncer, type KeyAnnouncer } from './control/announce-key.ts';
 import { openPeerClient, type PeerClient } from './control/peer-client.ts';
 import {
   type CredentialVerifier,
@@ -31,6 +32,7 @@ import { createEnforcement } from './enforcement/enforcement.ts';
 import { CellError } from './errors.ts';
 import { createIdempotencyStore } from './idempotency/idempotency-store.ts';
 import { createInternalServer } from './internal/server.ts';
+import { createJobs, type Jobs } from './jobs/jobs.ts';
 import type { OpenKeyRing } from './keys/local-key-ring.ts';
 import { type BundlePuller, createBundlePuller } from './law/bundle-puller.ts';
 import { type CellLaw, createLaw } from './law/law.ts';
@@ -38,10 +40,14 @@ import { type BundleInForce, parseCellKey } from './law/law-in-force.ts';
 import { createLawStore } from './law/law-store.ts';
 import { type CellLedger, createCellLedger } from './ledger/cell-ledger.ts';
 import { observeLocation } from './location.ts';
+import { countEntries } from './rollups/counted-entries.ts';
+import { createRollups, type Rollups } from './rollups/rollups.ts';
 import { registerInternalRoutes, registerPublicRoutes } from './routes.ts';
 import type { CellRuntime } from './runtime.ts';
 import { createPublicServer } from './server.ts';
 import { takeTenants } from './tenants/take-tenants.ts';
+import { type Courier, createCourier } from './transfers/courier.ts';
+import { runTransfer } from './transfers/run-transfer.ts';
 
 /** What an assembled cell stands on. */
 export interface CellFoundation {
@@ -75,7 +81,7 @@ export interface Cell {
   /** Listens; what is asked from now on is answered. */
   listen(): Promise<{ readonly publicPort: number; readonly internalPort: number }>;
   /** Starts what runs by itself: following the control plane, jobs, roll-ups. */
-  start(): void;
+  start(): Promise<void>;
   /** Lets running work end, then lets go of everything. */
   stop(): Promise<void>;
 }
@@ -186,6 +192,27 @@ async function build(parts: Parts): Promise<Cell> {
     { cellId: config.cell, clock, law, control, log, meter: runtime.meter },
     { pollMs: config.control.pollMs },
   );
+  const courier = createCourier(parts);
+  const jobs = createJobs({
+    ...{ database, log, meter: runtime.meter },
+    runTransfer: (job) => runTransfer({ runtime, courier }, job),
+  });
+  await jobs.prepare();
+  const rollups = createRollups({ clock, control, log, figures: () => parts.figures.counters() });
+  const announcer = createKeyAnnouncer(
+    { control, log },
+    { cellId: config.cell, key: secrets.publicKeyText },
+  );
+  const running = {
+    admission,
+    puller,
+    publicServer,
+    internalServer,
+    courier,
+    jobs,
+    rollups,
+    announcer,
+  };
   return {
     runtime,
     keys,
@@ -199,17 +226,20 @@ async function build(parts: Parts): Promise<Cell> {
       await internalServer.listen({ host: config.internal.host, port: config.internal.port });
       return { publicPort: portOf(publicServer), internalPort: portOf(internalServer) };
     },
-    start() {
+    async start() {
       puller.start();
+      announcer.start();
+      rollups.start();
+      await jobs.start();
     },
-    stop: () => stop(parts, { admission, puller, publicServer, internalServer }),
+    stop: () => stop(parts, running),
   };
 }
 
 function toRuntime(parts: Parts): CellRuntime {
   const { config, clock, random, database, law, ledger, keys, log, figures, secrets } = parts;
   const { meter } = figures;
-  const { entries } = ledger;
+  const entries = countEntries(ledger.entries, meter);
   const site = {
     cellId: config.cell,
     jurisdiction: config.location.jurisdiction,
@@ -336,21 +366,27 @@ function portOf(app: FastifyInstance): number {
 
 const DRAIN_MS_MAX = 2_500;
 
-async function stop(
-  parts: Parts,
-  running: {
-    readonly admission: Admission;
-    readonly puller: BundlePuller;
-    readonly publicServer: FastifyInstance;
-    readonly internalServer: FastifyInstance;
-  },
-): Promise<void> {
+interface Running {
+  readonly admission: Admission;
+  readonly puller: BundlePuller;
+  readonly publicServer: FastifyInstance;
+  readonly internalServer: FastifyInstance;
+  readonly courier: Courier;
+  readonly jobs: Jobs;
+  readonly rollups: Rollups;
+  readonly announcer: KeyAnnouncer;
+}
+
+/** Who asks first, then who works, then what they stand on. */
+async function stop(parts: Parts, running: Running): Promise<void> {
   const { admission, puller, publicServer, internalServer } = running;
-  await puller.stop();
+  running.rollups.stop();
+  await Promise.all([puller.stop(), running.announcer.stop()]);
   const limit = new Promise<void>((resolve) => setTimeout(resolve, DRAIN_MS_MAX).unref());
-  await Promise.race([admission.drain(), limit]);
+  await Promise.race([Promise.all([admission.drain(), running.jobs.stop()]), limit]);
   publicServer.server.closeAllConnections();
   await Promise.all([publicServer.close(), internalServer.close()]);
+  await running.courier.close();
   await parts.ledger.stop();
   await parts.keys.close();
   await parts.control.close();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Goal: what a cell refuses at its doors, with the exact code, before it is asked to do anything else.
 // Method: a whole cell in this process over real PostgreSQL; another cell's and a forger's keys.
-import { randomUUID } from 'node:crypto';
 import { parseResidency } from '@bailiwick/kernel';
 import { toDsseSigner } from '@bailiwick/keys';
 import { createTokenIssuer } from '@bailiwick/oidc';
@@ -49,7 +48,7 @@ beforeAll(async () => {
 afterAll(() => test?.stop());
 
 async function entriesOf(kind: string): Promise<readonly Record<string, unknown>[]> {
-  const rows = await test.database.asOwner<{ body: string }>('SELECT body FROM ledger.bodies');
+  const rows = await test.database.asOwner<{ body: string }>('SELECT body FROM ledger.entries');
   return rows.map(({ body }) => JSON.parse(body)).filter((body) => body.kind === kind);
 }
 

@@ -105,7 +105,7 @@ async function run(): Promise<void> {
   process.on('SIGINT', stop);
   if (parentPid !== undefined) followParent(parentPid, stop);
   const { publicPort, internalPort } = await cell.listen();
-  cell.start();
+  await cell.start();
   log.info('ready', { port: publicPort });
   process.stdout.write(`${JSON.stringify({ ready: true, port: publicPort, internalPort })}\n`);
 }

@@ -5,6 +5,7 @@ import type { MeterInPlace } from '@bailiwick/telemetry';
 import type { FastifyInstance } from 'fastify';
 import { registerCollectionRoutes } from './collections/routes.ts';
 import { registerDecisionRoutes } from './decisions/routes.ts';
+import { registerDeliveryRoutes, registerInternalDeliveryRoutes } from './deliveries/routes.ts';
 import { registerEntryRoutes } from './entries/routes.ts';
 import { registerHealthRoutes, registerInternalHealthRoutes } from './health/routes.ts';
 import type { OpenKeyRing } from './keys/local-key-ring.ts';
@@ -19,6 +20,7 @@ import { registerSealRoutes } from './seals/routes.ts';
 import { registerTenantRoutes } from './tenants/internal-routes.ts';
 import type { TokenPorts } from './tokens/issue-tokens.ts';
 import { registerTokenRoutes } from './tokens/routes.ts';
+import { registerTransferRoutes } from './transfers/routes.ts';
 
 export interface PublicRouteParts {
   readonly runtime: CellRuntime;
@@ -43,6 +45,8 @@ export async function registerPublicRoutes(
   registerCollectionRoutes(app, runtime);
   registerRecordRoutes(app, runtime);
   registerLedgerRoutes(app, runtime, ledger);
+  registerTransferRoutes(app, runtime);
+  registerDeliveryRoutes(app, runtime);
   registerHealthRoutes(app, runtime);
 }
 
@@ -56,5 +60,6 @@ export interface InternalRouteParts {
 export function registerInternalRoutes(app: FastifyInstance, parts: InternalRouteParts): void {
   const { runtime, figures, onChange } = parts;
   registerTenantRoutes(app, runtime, { onChange });
+  registerInternalDeliveryRoutes(app, runtime);
   registerInternalHealthRoutes(app, runtime, () => figures.toText());
 }

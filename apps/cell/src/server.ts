@@ -39,6 +39,8 @@ declare module 'fastify' {
 
 const HEADERS_TIMEOUT_MS = 15_000;
 const KEEP_ALIVE_MS = 65_000;
+/** Longest time for a whole body: imports stream theirs; each holds a place of its tenant meanwhile. */
+const BODY_MS_MAX = 600_000;
 const PARAMETER_LENGTH_MAX = 128;
 
 /** Makes the public server without its routes. */
@@ -62,7 +64,7 @@ export function createPublicServer(
   // A server of its own factory gets no limits from Fastify.
   Object.assign(app.server, {
     headersTimeout: HEADERS_TIMEOUT_MS,
-    requestTimeout: options.requestMsMax,
+    requestTimeout: BODY_MS_MAX,
     keepAliveTimeout: KEEP_ALIVE_MS,
     maxRequestsPerSocket: 0,
   });

@@ -178,6 +178,10 @@ export {
   InclusionProofsAnswerSchema,
   type InclusionProofsRequest,
   InclusionProofsRequestSchema,
+  LEDGER_CHECK_PROBLEMS_COUNT_MAX,
+  type LedgerCheckAnswer,
+  LedgerCheckAnswerSchema,
+  type LedgerCheckProblem,
 } from './ledger.ts';
 export { createLineSplitter, type LineSplitter, parseCsvLine, type SplitLine } from './lines.ts';
 export {
@@ -204,3 +208,14 @@ export {
   type RollupCounter,
   RollupSchema,
 } from './rollup.ts';
+export {
+  TRANSFER_KINDS,
+  TRANSFER_STATES,
+  type TransferAnswer,
+  type TransferDimension,
+  type TransferKind,
+  type TransferMeasure,
+  type TransferRequest,
+  TransferRequestSchema,
+  type TransferState,
+} from './transfer.ts';

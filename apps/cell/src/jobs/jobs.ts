@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// The cell's job queue: graphile-worker over tables of its own in schema `jobs`, one queue per cell and
+// no scheduler outside. Payloads carry ids only (invariant 7); a job finds everything else itself.
+import { parseTenantId, type TenantId } from '@bailiwick/kernel';
+import type { Database } from '@bailiwick/postgres';
+import type { Log, Meter } from '@bailiwick/telemetry';
+import { Logger, type Runner, run, runMigrations } from 'graphile-worker';
+
+/** What a transfer's job carries. */
+export interface TransferJob {
+  readonly tenantId: TenantId;
+  readonly transferId: string;
+}
+
+export interface JobPorts {
+  readonly database: Database;
+  readonly log: Log;
+  readonly meter: Meter;
+  readonly runTransfer: (job: TransferJob) => Promise<void>;
+}
+
+export interface Jobs {
+  /** Installs the queue's tables; jobs can be added from now on. */
+  prepare(): Promise<void>;
+  start(): Promise<void>;
+  /** Lets running jobs end. */
+  stop(): Promise<void>;
+}
+
+const SCHEMA = 'jobs';
+const CONCURRENT_COUNT = 2;
+const POLL_MS = 1_000;
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Makes the queue of a cell. */
+export function createJobs(ports: JobPorts): Jobs {
+  const { database, log, meter } = ports;
+  const finished = meter.createCounter('bailiwick.jobs', { description: 'jobs by result' });
+  let runner: Runner | undefined;
+  const options = {
+    pgPool: database.pool,
+    schema: SCHEMA,
+    // SECURITY: the queue's own lines could quote an error's message; ours say what is needed.
+    logger: new Logger(() => () => undefined),
+    noHandleSignals: true,
+  };
+  const transfer = async (payload: unknown): Promise<void> => {
+    try {
+      await ports.runTransfer(parseTransferJob(payload));
+      finished.add(1, { kind: 'transfer', result: 'done' });
+    } catch (error) {
+      finished.add(1, { kind: 'transfer', result: 'failed' });
+      log.warn('job will be tried again', { kind: 'transfer', error });
+      // The queue stores the message of what is thrown: a code says enough and quotes nothing.
+      throw new Error('the transfer is to be tried again');
+    }
+  };
+  return {
+    async prepare() {
+      await runMigrations(options);
+    },
+    async start() {
+      runner = await run({
+        ...options,
+        concurrency: CONCURRENT_COUNT,
+        pollInterval: POLL_MS,
+        taskList: { transfer },
+      });
+    },
+    async stop() {
+      await runner?.stop();
+      runner = undefined;
+    },
+  };
+}
+
+function parseTransferJob(payload: unknown): TransferJob {
+  if (typeof payload !== 'object' || payload === null) throw new Error('not a job of ours');
+  const { tenantId, transferId } = payload as Partial<Record<keyof TransferJob, unknown>>;
+  if (typeof tenantId !== 'string' || typeof transferId !== 'string' || !UUID.test(transferId)) {
+    throw new Error('not a job of ours');
+  }
+  return { tenantId: parseTenantId(tenantId), transferId };
+}

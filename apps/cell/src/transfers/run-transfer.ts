@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+// Executes a transfer step by step: compute and sign once, enter, wait for the checkpoint, deliver until
+// the destination has taken it, enter again. Each step starts from the state that the one before left,
+// so a crash anywhere repeats at most a delivery, which the destination recognises by its id.
+import { createHash } from 'node:crypto';
+import {
+  checkDelivery,
+  DELIVERY_MINIMUM_COUNT,
+  DELIVERY_PAYLOAD_TYPE,
+  type Delivery,
+} from '@bailiwick/contracts';
+import { isCoded, parseEntryId, type TenantId, toInstant } from '@bailiwick/kernel';
+import { type DsseEnvelope, signDsse } from '@bailiwick/keys';
+import { CellError, DenialError } from '../errors.ts';
+import { toProblem } from '../problem.ts';
+import { toEntryRecords } from '../records/entry.ts';
+import type { CellRuntime } from '../runtime.ts';
+import type { EntryDraft } from '../services.ts';
+import { Aggregation } from './aggregate.ts';
+import type { Courier } from './courier.ts';
+import { type Decided, decideFlows, toFlows } from './decide-transfer.ts';
+import { readRecords } from './read-records.ts';
+import { understandTransfer } from './request-transfer.ts';
+import { countAttempt, findTransfer, type TransferRow, takeStep } from './transfer-store.ts';
+
+const CHECKPOINT_MS_MAX = 10_000;
+
+export interface TransferPorts {
+  readonly runtime: CellRuntime;
+  readonly courier: Courier;
+}
+
+/** Takes a transfer as far as it goes; throws when it is to be tried again. */
+export async function runTransfer(
+  ports: TransferPorts,
+  place: { readonly tenantId: TenantId; readonly transferId: string },
+): Promise<void> {
+  const { runtime } = ports;
+  await countAttempt(runtime.database, place);
+  for (;;) {
+    const transfer = await findTransfer(runtime.database, place);
+    if (transfer === undefined) return;
+    try {
+      switch (transfer.state) {
+        case 'accepted':
+          await prepare(runtime, transfer);
+          break;
+        case 'prepared':
+          await deliver(ports, transfer);
+          break;
+        case 'delivered':
+          await complete(runtime, transfer);
+          break;
+        default:
+          return;
+      }
+    } catch (error) {
+      if (!isFinal(error)) throw error;
+      await refuseTransfer(runtime, transfer, error);
+      return;
+    }
+  }
+}
+
+/** A denial is final, except where only the law is out of date: that passes. */
+function isFinal(error: unknown): boolean {
+  if (error instanceof DenialError) return error.decision.cause !== 'charter-stale';
+  return [
+    'TRANSFER_INVALID',
+    'TRANSFER_UNSUPPORTED',
+    'DELIVERY_REFUSED',
+    'COLLECTION_UNKNOWN',
+  ].some((code) => isCoded(error, code));
+}
+
+/** Decides anew for the labels that there are now. @throws {DenialError} */
+async function decide(
+  runtime: CellRuntime,
+  { credential, request }: TransferRow,
+): Promise<{
+  readonly understood: Awaited<ReturnType<typeof understandTransfer>>;
+  readonly allowed: Decided;
+  readonly minimumCount: number;
+}> {
+  const understood = await understandTransfer(runtime, credential, request);
+  const outcome = decideFlows(runtime, toFlows(runtime, { credential, request, ...understood }));
+  if ('denied' in outcome) throw new DenialError(outcome.denied.decision);
+  return { understood, ...outcome };
+}
+
+async function prepare(runtime: CellRuntime, transfer: TransferRow): Promise<void> {
+  const { understood, allowed, minimumCount } = await decide(runtime, transfer);
+  const { collection, plan, labels } = understood;
+  const { tenantId, transferId, request, credential } = transfer;
+  if (plan === undefined) throw new CellError('TRANSFER_UNSUPPORTED', 'nothing to compute');
+  const aggregation = new Aggregation(plan);
+  const decidedLabels = new Set(labels.map(toLabelText));
+  let undecidedCount = 0;
+  const selection = {
+    tenantId,
+    collection,
+    where: request.selection.where ?? {},
+    fields: plan.fields,
+  };
+  const { recordIds, unverifiedCount } = await readRecords(runtime, selection, (record) => {
+    // A label that came in since the decision was not decided on: it is not in this figure.
+    if (decidedLabels.has(toLabelText(record))) aggregation.add(record);
+    else undecidedCount += 1;
+  });
+  const smallest = Math.max(plan.minimumCount, minimumCount, DELIVERY_MINIMUM_COUNT);
+  const { groups, suppressedCount, leftOutCount } = aggregation.finish(smallest);
+  const delivery = checkDelivery({
+    v: 1,
+    deliveryId: transferId,
+    from: runtime.cellId,
+    tenantId,
+    series: collection.id,
+    purpose: request.purpose,
+    at: toInstant(runtime.clock.nowMs()),
+    minimumCount: smallest,
+    groupBy: plan.dimensions.map(({ dimension }) => dimension),
+    measures: plan.measures.map(({ measure }) => measure),
+    groups,
+  });
+  const { statement, statementHash } = sign(runtime, delivery);
+  const entry = runtime.entries.prepare(tenantId, {
+    kind: 'transfer',
+    ...runtime.enforcement.toDraft(credential, allowed),
+    ...toRecords(recordIds),
+    facts: {
+      ...toFacts(transfer),
+      step: 'prepared',
+      statement: statementHash,
+      groups: groups.length,
+      suppressed: suppressedCount,
+      leftOut: leftOutCount + undecidedCount,
+      unverified: unverifiedCount,
+      labels: labels.map(({ origin }) => origin).sort(),
+    },
+  });
+  await runtime.database.withTenant(tenantId, async (tx) => {
+    const isTaken = await takeStep(tx, transferId, {
+      from: 'accepted',
+      to: 'prepared',
+      statement,
+      statementHash,
+      groupCount: groups.length,
+      suppressedCount,
+      receipt: entry,
+    });
+    if (isTaken) await runtime.entries.insertPrepared(tx, [entry]);
+  });
+}
+
+const toLabelText = (label: {
+  readonly origin: string;
+  readonly regimes: readonly string[];
+}): string => `${label.origin} ${label.regimes.join(' ')}`;
+
+function toRecords(recordIds: Parameters<typeof toEntryRecords>[0]): Pick<EntryDraft, 'records'> {
+  const records = toEntryRecords(recordIds);
+  return records === undefined ? {} : { records };
+}
+
+function toFacts({ transferId, request }: TransferRow): Record<string, string> {
+  const { kind, form, destination } = request;
+  return {
+    transfer: transferId,
+    transferKind: kind,
+    form,
+    destination: destination.id ?? destination.kind,
+  };
+}
+
+/** INVARIANT 1: only what a cell computed, decided and signed leaves it. */
+function sign(
+  { secrets }: CellRuntime,
+  delivery: Delivery,
+): { readonly statement: DsseEnvelope; readonly statementHash: string } {
+  const payload = Buffer.from(JSON.stringify(delivery));
+  const signer = { keyId: secrets.keyId, privateKey: secrets.signingKey };
+  return {
+    statement: signDsse({ payloadType: DELIVERY_PAYLOAD_TYPE, payload }, [signer]),
+    statementHash: createHash('sha256').update(payload).digest('hex'),
+  };
+}
+
+async function deliver({ runtime, courier }: TransferPorts, transfer: TransferRow): Promise<void> {
+  const { tenantId, transferId, statement, entryId, request } = transfer;
+  if (statement === undefined || entryId === undefined) {
+    throw new CellError('CELL_INTERNAL_FAULT', 'a prepared transfer has a statement and an entry');
+  }
+  // Decided again directly before it leaves; and INVARIANT 3: on record, under a signed checkpoint.
+  await decide(runtime, transfer);
+  await runtime.entries.awaitCheckpoint(parseEntryId(entryId), { timeoutMs: CHECKPOINT_MS_MAX });
+  const remote = await courier.deliver(request.destination, statement);
+  await runtime.database.withTenant(tenantId, async (tx) => {
+    await takeStep(tx, transferId, {
+      from: 'prepared',
+      to: 'delivered',
+      ...(remote === undefined ? {} : { remote }),
+    });
+  });
+}
+
+async function complete(runtime: CellRuntime, transfer: TransferRow): Promise<void> {
+  const { tenantId, transferId, statementHash, remoteEntryId, remoteLeafHash } = transfer;
+  const entry = runtime.entries.prepare(tenantId, {
+    kind: 'transfer',
+    facts: {
+      ...toFacts(transfer),
+      step: 'completed',
+      ...(statementHash === undefined ? {} : { statement: statementHash }),
+      ...(remoteEntryId === undefined ? {} : { remoteEntry: remoteEntryId }),
+      ...(remoteLeafHash === undefined ? {} : { remoteLeaf: remoteLeafHash }),
+    },
+  });
+  await runtime.database.withTenant(tenantId, async (tx) => {
+    const isTaken = await takeStep(tx, transferId, { from: 'delivered', to: 'completed' });
+    if (isTaken) await runtime.entries.insertPrepared(tx, [entry]);
+  });
+}
+
+async function refuseTransfer(
+  runtime: CellRuntime,
+  transfer: TransferRow,
+  error: unknown,
+): Promise<void> {
+  const { tenantId, transferId, state } = transfer;
+  const { code, detail, rules, reasons, nearest } = toProblem(error);
+  const entry = runtime.entries.prepare(tenantId, {
+    kind: 'refusal',
+    facts: { ...toFacts(transfer), step: 'refused', code, rules: rules ?? [] },
+  });
+  await runtime.database.withTenant(tenantId, async (tx) => {
+    const isTaken = await takeStep(tx, transferId, {
+      from: state,
+      to: 'refused',
+      problem: {
+        code,
+        detail,
+        ...(rules === undefined ? {} : { rules }),
+        ...(reasons === undefined ? {} : { reasons }),
+        ...(nearest === undefined ? {} : { nearest }),
+      },
+      receipt: entry,
+    });
+    if (isTaken) await runtime.entries.insertPrepared(tx, [entry]);
+  });
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// Transfers in the database. Each step is a change of state from exactly the one before, so that a job
+// that runs twice, or dies in the middle, does nothing twice.
+import type { Problem, TransferRequest, TransferState } from '@bailiwick/contracts';
+import type { TenantId } from '@bailiwick/kernel';
+import type { DsseEnvelope } from '@bailiwick/keys';
+import type { Database } from '@bailiwick/postgres';
+import type { PoolClient } from 'pg';
+import type { Credential, EntryReceipt } from '../services.ts';
+
+export interface TransferRow {
+  readonly tenantId: TenantId;
+  readonly transferId: string;
+  readonly state: TransferState;
+  readonly request: TransferRequest;
+  readonly credential: Credential;
+  readonly statement?: DsseEnvelope;
+  readonly statementHash?: string;
+  readonly groupCount?: number;
+  readonly suppressedCount?: number;
+  readonly problem?: TransferProblem;
+  readonly entryId?: string;
+  readonly leafHash?: string;
+  readonly remoteEntryId?: string;
+  readonly remoteLeafHash?: string;
+  readonly attemptCount: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+export type TransferProblem = Pick<Problem, 'code' | 'detail' | 'rules' | 'reasons' | 'nearest'>;
+
+interface Row {
+  readonly tenant_id: TenantId;
+  readonly transfer_id: string;
+  readonly state: TransferState;
+  readonly draft: TransferRequest;
+  readonly credential: Credential;
+  readonly statement: string | null;
+  readonly statement_hash: string | null;
+  readonly group_count: number | null;
+  readonly suppressed_count: number | null;
+  readonly problem: TransferProblem | null;
+  readonly entry_id: string | null;
+  readonly leaf_hash: string | null;
+  readonly remote_entry_id: string | null;
+  readonly remote_leaf_hash: string | null;
+  readonly attempt_count: number;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+}
+
+/** Writes a new transfer and its job in the caller's transaction, which has the tenant set. */
+export async function insertTransfer(
+  tx: PoolClient,
+  transfer: Pick<TransferRow, 'tenantId' | 'transferId' | 'request' | 'credential'>,
+): Promise<void> {
+  const { tenantId, transferId, request, credential } = transfer;
+  await tx.query(
+    `INSERT INTO cell.transfers (tenant_id, transfer_id, kind, state, draft, credential)
+     VALUES ($1, $2, $3, 'accepted', $4, $5)`,
+    [tenantId, transferId, request.kind, JSON.stringify(request), JSON.stringify(credential)],
+  );
+  // Invariant 7: a job carries ids only.
+  await tx.query(
+    `SELECT jobs.add_job('transfer', json_build_object('tenantId', $1::text, 'transferId', $2::text),
+       job_key => $2::text, max_attempts => 25)`,
+    [tenantId, transferId],
+  );
+}
+
+export function findTransfer(
+  database: Database,
+  { tenantId, transferId }: Pick<TransferRow, 'tenantId' | 'transferId'>,
+): Promise<TransferRow | undefined> {
+  return database.withTenant(tenantId, async (tx) => {
+    const { rows } = await tx.query<Row>('SELECT * FROM cell.transfers WHERE transfer_id = $1', [
+      transferId,
+    ]);
+    return rows[0] === undefined ? undefined : toTransfer(rows[0]);
+  });
+}
+
+/** Newest first. */
+export function listTransfers(
+  database: Database,
+  tenantId: TenantId,
+  { count }: { readonly count: number },
+): Promise<readonly TransferRow[]> {
+  return database.withTenant(tenantId, async (tx) => {
+    const { rows } = await tx.query<Row>(
+      'SELECT * FROM cell.transfers ORDER BY transfer_id DESC LIMIT $1',
+      [count],
+    );
+    return rows.map(toTransfer);
+  });
+}
+
+const absent = <T>(value: T | null): T | undefined => value ?? undefined;
+
+function toTransfer(row: Row): TransferRow {
+  const optional = {
+    statement: row.statement === null ? undefined : parseEnvelope(row.statement),
+    statementHash: absent(row.statement_hash),
+    groupCount: absent(row.group_count),
+    suppressedCount: absent(row.suppressed_count),
+    problem: absent(row.problem),
+    entryId: absent(row.entry_id),
+    leafHash: absent(row.leaf_hash),
+    remoteEntryId: absent(row.remote_entry_id),
+    remoteLeafHash: absent(row.remote_leaf_hash),
+  };
+  return {
+    tenantId: row.tenant_id,
+    transferId: row.transfer_id,
+    state: row.state,
+    request: row.draft,
+    credential: row.credential,
+    attemptCount: row.attempt_count,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    ...withoutUndefined(optional),
+  };
+}
+
+/** This cell signed and stored it: the shape is its own. */
+function parseEnvelope(text: string): DsseEnvelope {
+  return JSON.parse(text) as DsseEnvelope;
+}
+
+type Present<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> };
+
+function withoutUndefined<T extends object>(value: T): Present<T> {
+  return Object.fromEntries(
+    Object.entries(value).filter(([, one]) => one !== undefined),
+  ) as Present<T>;
+}
+
+/** What a step leaves behind. */
+export interface TransferStep {
+  readonly from: TransferState;
+  readonly to: TransferState;
+  readonly statement?: DsseEnvelope;
+  readonly statementHash?: string;
+  readonly groupCount?: number;
+  readonly suppressedCount?: number;
+  readonly problem?: TransferProblem;
+  readonly receipt?: EntryReceipt;
+  readonly remote?: { readonly entryId: string; readonly leafHash: string };
+}
+
+/** Goes from one state to the next; false when the transfer is not in the state before any more. */
+export async function takeStep(
+  tx: PoolClient,
+  transferId: string,
+  step: TransferStep,
+): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `UPDATE cell.transfers SET state = $3, updated_at = now(),
+       statement = coalesce($4, statement), statement_hash = coalesce($5, statement_hash),
+       group_count = coalesce($6, group_count), suppressed_count = coalesce($7, suppressed_count),
+       problem = coalesce($8, problem), entry_id = coalesce($9, entry_id),
+       leaf_hash = coalesce($10, leaf_hash), remote_entry_id = coalesce($11, remote_entry_id),
+       remote_leaf_hash = coalesce($12, remote_leaf_hash)
+     WHERE transfer_id = $1 AND state = $2`,
+    [
+      transferId,
+      step.from,
+      step.to,
+      step.statement === undefined ? null : JSON.stringify(step.statement),
+      step.statementHash ?? null,
+      step.groupCount ?? null,
+      step.suppressedCount ?? null,
+      step.problem === undefined ? null : JSON.stringify(step.problem),
+      step.receipt?.entryId ?? null,
+      step.receipt?.leafHash ?? null,
+      step.remote?.entryId ?? null,
+      step.remote?.leafHash ?? null,
+    ],
+  );
+  return rowCount === 1;
+}
+
+export function countAttempt(
+  database: Database,
+  { tenantId, transferId }: Pick<TransferRow, 'tenantId' | 'transferId'>,
+): Promise<void> {
+  return database.withTenant(tenantId, async (tx) => {
+    await tx.query(
+      'UPDATE cell.transfers SET attempt_count = attempt_count + 1 WHERE transfer_id = $1',
+      [transferId],
+    );
+  });
+}
