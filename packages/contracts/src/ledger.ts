@@ -32,6 +32,8 @@ export interface EntryAnswer {
   readonly salt?: string;
   /** Lower-case hex. */
   readonly leafHash?: string;
+  /** Position in the log, from 0; absent until the entry has one. */
+  readonly index?: number;
   /** Absent until a signed checkpoint covers the entry (about a second). */
   readonly proof?: InclusionProof;
 }
@@ -53,6 +55,29 @@ export interface InclusionProofsAnswer {
     | { readonly entry: string; readonly problem: { readonly code: string } }
   )[];
 }
+
+/** A stored row that is not what the ledger says. */
+export interface LedgerCheckProblem {
+  /** `older`: a whole older row was put back. */
+  readonly problem: 'older' | 'changed' | 'unrecorded' | 'returned' | 'missing' | 'entry-changed';
+  readonly record?: string;
+  readonly version?: number;
+  /** The last write on record; for `entry-changed` the entry itself. */
+  readonly entry?: string;
+  readonly entryVersion?: number;
+}
+
+export interface LedgerCheckAnswer {
+  readonly rowsCount: number;
+  /** Entries that tell of writes. */
+  readonly entriesCount: number;
+  /** All there are; `problems` may hold fewer. */
+  readonly problemsCount: number;
+  readonly problems: readonly LedgerCheckProblem[];
+}
+
+/** Most problems of one answer. */
+export const LEDGER_CHECK_PROBLEMS_COUNT_MAX = 1_000;
 
 const strict = { additionalProperties: false };
 const Text: TSchema = Type.String();
@@ -76,6 +101,7 @@ export const EntryAnswerSchema: TSchema = Type.Object(
     canonicalBody: Type.Optional(Text),
     salt: Type.Optional(Text),
     leafHash: Type.Optional(Text),
+    index: Type.Optional(Type.Integer({ minimum: 0 })),
     proof: Type.Optional(InclusionProofSchema),
   },
   strict,
@@ -106,6 +132,31 @@ export const InclusionProofsAnswerSchema: TSchema = Type.Object(
         },
         strict,
       ),
+    ),
+  },
+  strict,
+);
+
+const Count: TSchema = Type.Integer({ minimum: 0 });
+
+/** Schema of a `LedgerCheckAnswer`. */
+export const LedgerCheckAnswerSchema: TSchema = Type.Object(
+  {
+    rowsCount: Count,
+    entriesCount: Count,
+    problemsCount: Count,
+    problems: Type.Array(
+      Type.Object(
+        {
+          problem: Text,
+          record: Type.Optional(UuidSchema),
+          version: Type.Optional(Count),
+          entry: Type.Optional(UuidSchema),
+          entryVersion: Type.Optional(Count),
+        },
+        strict,
+      ),
+      { maxItems: LEDGER_CHECK_PROBLEMS_COUNT_MAX },
     ),
   },
   strict,

@@ -8,7 +8,7 @@ import { commitEntry, EMPTY_ROOT, toLeafHash, toNodeHash } from './hash.ts';
 import { createProver, type Prover } from './prover.ts';
 import { createLogSigner, type LogSigner } from './signer.ts';
 import type { TileAddress } from './tile.ts';
-import { EMPTY_EDGE, extendLog, type LogEdge, type LogHead } from './tree.ts';
+import { EMPTY_EDGE, extendLog, type LogEdge, type LogHead, toServedTile } from './tree.ts';
 
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
 
@@ -117,6 +117,10 @@ export function aLog(
     readTile,
     async exportFiles() {
       const files = new Map<string, Buffer>();
+      const readServed: ALog['readTile'] = async (address) => {
+        const tile = await readTile(address);
+        return tile && toServedTile(address, tile);
+      };
       async function* bodies(): AsyncGenerator<{ index: number; body: string; salt: Uint8Array }> {
         for (let index = 0; index < size; index += 3) {
           if (index !== change) yield { index, ...anEntry(index) };
@@ -125,7 +129,7 @@ export function aLog(
       for await (const part of writeExport({
         checkpoint,
         tenant: 't',
-        readTile,
+        readTile: readServed,
         bodies: bodies(),
       })) {
         const before = files.get(part.path) ?? Buffer.alloc(0);

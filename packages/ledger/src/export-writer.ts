@@ -5,7 +5,6 @@ import { LedgerError } from './errors.ts';
 import { EXPORT_FILES, type ExportedBody, toBodyLine, toManifestText } from './export.ts';
 import { parseNote } from './note.ts';
 import { listTiles, type TileAddress, toTilePath } from './tile.ts';
-import { toEntryBundle } from './tree.ts';
 
 /** One file of an export; `bodies.jsonl` comes in several parts, to be appended. */
 export interface ExportPart {
@@ -26,7 +25,7 @@ export async function* writeExport(source: {
   /** The signed note. */
   readonly checkpoint: string;
   readonly tenant: string | undefined;
-  /** Hashes or commitments, exactly as many as asked for. */
+  /** Tile or bundle as it is served: the bundle's entries behind their lengths. */
   readonly readTile: (address: TileAddress) => Promise<Uint8Array | undefined>;
   readonly bodies: AsyncIterable<ExportedBody>;
 }): AsyncGenerator<ExportPart> {
@@ -38,7 +37,7 @@ export async function* writeExport(source: {
     if (bytes === undefined) {
       throw new LedgerError('LEDGER_TILE_MISSING', `the log has no \`${path}\``);
     }
-    yield { path, bytes: address.level === 'entries' ? toEntryBundle(bytes) : bytes };
+    yield { path, bytes };
   }
   let bodies = 0;
   let text = '';

@@ -131,6 +131,7 @@ export {
   type TileWrite,
   toEntryBundle,
   toLogEdge,
+  toServedTile,
 } from './tree.ts';
 export {
   type AddCheckpointRequest,

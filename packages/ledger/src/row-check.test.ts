@@ -31,11 +31,16 @@ describe('rows against the ledger', () => {
   history.add(anEntryOf(write(1, 1, 'a'), write(2, 1, 'b'), write(3, 1, 'c')));
   history.add(anEntryOf(write(1, 2, 'a2'), write(3, 2)));
   history.add({ ...anEntryOf(), kind: 'read' });
-  const check = (...rows: readonly RowWrite[]): unknown =>
-    [...history.check(rows)].map((item) => [item.recordId.at(-1), item.problem]);
+  const check = async (...rows: readonly RowWrite[]): Promise<unknown> => {
+    const problems: unknown[] = [];
+    for await (const { recordId, problem } of history.check(rows)) {
+      problems.push([recordId.at(-1), problem]);
+    }
+    return problems;
+  };
 
-  it('finds nothing where all is as it was written', () => {
-    expect(check(write(1, 2, 'a2'), write(2, 1, 'b'))).toEqual([]);
+  it('finds nothing where all is as it was written', async () => {
+    expect(await check(write(1, 2, 'a2'), write(2, 1, 'b'))).toEqual([]);
   });
 
   it.each([
@@ -44,13 +49,13 @@ describe('rows against the ledger', () => {
     ['a changed row', write(1, 2, 'zz'), 'changed'],
     ['an older row under the newest version', write(1, 2, 'a'), 'changed'],
     ['a version that nobody wrote', write(1, 3, 'a3'), 'unrecorded'],
-  ])('names %s', (_what, row, problem) => {
-    expect(check(row, write(2, 1, 'b'))).toEqual([['1', problem]]);
+  ])('names %s', async (_what, row, problem) => {
+    expect(await check(row, write(2, 1, 'b'))).toEqual([['1', problem]]);
   });
 
-  it('names a row that nobody wrote, one that was deleted, and one that is gone', () => {
+  it('names a row that nobody wrote, one that was deleted, and one that is gone', async () => {
     const rows = [write(1, 2, 'a2'), write(3, 1, 'c'), write(4, 1, 'd')];
-    expect(check(...rows)).toEqual([
+    expect(await check(...rows)).toEqual([
       ['3', 'returned'],
       ['4', 'unrecorded'],
       ['2', 'missing'],

@@ -93,9 +93,9 @@ export class WriteHistory {
   }
 
   /** Holds all stored rows against the last writes; each record id comes at most once. */
-  *check(rows: Iterable<RowWrite>): Generator<RowProblem> {
+  async *check(rows: AsyncIterable<RowWrite> | Iterable<RowWrite>): AsyncGenerator<RowProblem> {
     const seen = new Set<RecordId>();
-    for (const { recordId, version, digest } of rows) {
+    for await (const { recordId, version, digest } of rows) {
       seen.add(recordId);
       const latest = this.#latest.get(recordId);
       const problem = describeRow({ version, digest }, latest);

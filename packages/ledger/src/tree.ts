@@ -151,6 +151,14 @@ export function extendLog(head: LogHead, edge: LogEdge, commitments: Uint8Array)
   return { head: { epoch: head.epoch, size, root }, edge: grown, tiles };
 }
 
+/** What is served of a stored tile: hashes as they are, commitments as an entry bundle. */
+export function toServedTile(
+  { level }: Pick<TileAddress, 'level'>,
+  stored: Uint8Array,
+): Uint8Array {
+  return level === 'entries' ? toEntryBundle(stored) : stored;
+}
+
 /** A bundle as C2SP serves it: each entry with its length before it. */
 export function toEntryBundle(commitments: Uint8Array): Uint8Array {
   const count = commitments.length / HASH_SIZE_BYTES;

@@ -10,6 +10,7 @@ import {
   parseEntryBody,
   type RowWrite,
   toLeafHash,
+  toServedTile,
   verifyCheckpoint,
   verifyExport,
   verifyInclusion,
@@ -201,7 +202,10 @@ describe('a cell ledger', () => {
     const parts = writeExport({
       checkpoint: checkpoint.note,
       tenant: A_TENANT,
-      readTile: (address) => ledger.store.readTile(1, address),
+      readTile: async (address) => {
+        const tile = await ledger.store.readTile(1, address);
+        return tile && toServedTile(address, tile);
+      },
       bodies: streamBodies(database, { tenantId: A_TENANT, epoch: 1, size: checkpoint.size }),
     });
     for await (const { path, bytes } of parts) {
@@ -234,17 +238,23 @@ describe('a cell ledger', () => {
     };
     await write(1, 'first');
     await write(2, 'second');
-    const history = await database.withTenant(B_TENANT, (tx) => readWriteHistory(tx, { epoch: 1 }));
-    const check = (version: number, text: string): unknown =>
-      [...history.check([{ recordId, version, digest: digest(text) }])].map(
-        ({ problem }) => problem,
-      );
-    expect(check(2, 'second')).toEqual([]);
-    expect(check(1, 'first')).toEqual(['older']);
-    expect(check(2, 'other')).toEqual(['changed']);
-    expect([...history.check([])].map(({ problem }) => problem)).toEqual(['missing']);
-    const other = await database.withTenant(A_TENANT, (tx) => readWriteHistory(tx, { epoch: 1 }));
-    expect(other.latestOf(recordId)).toBeUndefined();
+    const { history } = await database.withTenant(B_TENANT, (tx) => readWriteHistory(tx, ledger));
+    const check = async (...rows: readonly RowWrite[]): Promise<unknown> => {
+      const problems: string[] = [];
+      for await (const { problem } of history.check(rows)) problems.push(problem);
+      return problems;
+    };
+    const row = (version: number, text: string): RowWrite => ({
+      recordId,
+      version,
+      digest: digest(text),
+    });
+    expect(await check(row(2, 'second'))).toEqual([]);
+    expect(await check(row(1, 'first'))).toEqual(['older']);
+    expect(await check(row(2, 'other'))).toEqual(['changed']);
+    expect(await check()).toEqual(['missing']);
+    const other = await database.withTenant(A_TENANT, (tx) => readWriteHistory(tx, ledger));
+    expect(other.history.latestOf(recordId)).toBeUndefined();
   });
 
   it('lists the newest entries first, page by page', async () => {

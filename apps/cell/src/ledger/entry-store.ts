@@ -1,7 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads entries back, each tenant its own (row security), with their positions.
 import { type EntryId, parseTenantId, type TenantId } from '@bailiwick/kernel';
-import { type EntryBody, type ExportedBody, parseEntryBody, WriteHistory } from '@bailiwick/ledger';
+import {
+  commitEntry,
+  type EntryBody,
+  type EntryKind,
+  type ExportedBody,
+  HASH_SIZE_BYTES,
+  isSameBytes,
+  type LogStore,
+  parseEntryBody,
+  TILE_WIDTH,
+  WriteHistory,
+} from '@bailiwick/ledger';
 import type { Database } from '@bailiwick/postgres';
 import type { PoolClient } from 'pg';
 
@@ -68,31 +79,82 @@ export async function listEntries(
 
 const CURSOR_PAGE_COUNT = 500;
 
+/** What the tenant's write entries say. */
+export interface WritesOnRecord {
+  readonly history: WriteHistory;
+  /** Entries that tell of writes. */
+  readonly entriesCount: number;
+  /** Entries whose stored body or salt is not what the log commits to; they are not in the history. */
+  readonly changedEntries: readonly EntryId[];
+}
+
+interface WriteRow {
+  readonly entry_id: EntryId;
+  readonly index: string | null;
+  readonly salt: Buffer;
+  readonly body: string;
+}
+
 /**
- * The last write of each of the tenant's records, from the entries in the order of the log; entries that
- * have no position yet come last. Hold the stored rows against it with `history.check(rows)`.
+ * The last write of each of the tenant's records, from the entries in the order of the log, each held
+ * against its leaf; entries that have no position yet come last. Hold the stored rows, read in the same
+ * snapshot, against it with `history.check(rows)`.
  */
 export async function readWriteHistory(
   tx: PoolClient,
-  options: { readonly epoch: number },
-): Promise<WriteHistory> {
+  ledger: { readonly epoch: number; readonly store: LogStore },
+): Promise<WritesOnRecord> {
   const history = new WriteHistory();
+  const changedEntries: EntryId[] = [];
+  const isAsCommitted = createLeafCheck(ledger);
+  let entriesCount = 0;
   await tx.query(
     `DECLARE write_entries NO SCROLL CURSOR FOR
-     SELECT e.body FROM ledger.entries e
-       LEFT JOIN ledger.batches b ON b.batch_id = e.batch_id AND b.epoch = ${Number(options.epoch)}
-      WHERE ${OF_TENANT} AND e.body IS NOT NULL AND position('"writes":' IN e.body) > 0
+     SELECT ${COLUMNS} FROM ledger.entries e
+       LEFT JOIN ledger.batches b ON b.batch_id = e.batch_id AND b.epoch = ${Number(ledger.epoch)}
+      WHERE ${OF_TENANT} AND e.kind IN (${WRITE_KINDS}) AND e.body IS NOT NULL
       ORDER BY b.first_index NULLS LAST, e.batch_id, e.batch_offset`,
   );
   for (;;) {
-    const { rows } = await tx.query<{ body: string }>(
-      `FETCH ${CURSOR_PAGE_COUNT} FROM write_entries`,
-    );
-    for (const { body } of rows) history.add(parseEntryBody(body));
+    const { rows } = await tx.query<WriteRow>(`FETCH ${CURSOR_PAGE_COUNT} FROM write_entries`);
+    for (const row of rows) {
+      entriesCount += 1;
+      if (await isAsCommitted(row)) history.add(parseEntryBody(row.body));
+      else changedEntries.push(row.entry_id);
+    }
     if (rows.length < CURSOR_PAGE_COUNT) break;
   }
   await tx.query('CLOSE write_entries');
-  return history;
+  return { history, entriesCount, changedEntries };
+}
+
+/** Kinds of entries that tell of writes. */
+const WRITE_KINDS = (['write', 'delete', 'transfer', 'delivery', 'erasure'] satisfies EntryKind[])
+  .map((kind) => `'${kind}'`)
+  .join(', ');
+
+/** Holds bodies against the log's bundles; read in the order of the log, each bundle is read once. */
+function createLeafCheck(ledger: {
+  readonly epoch: number;
+  readonly store: LogStore;
+}): (row: WriteRow) => Promise<boolean> {
+  let known = { bundle: -1, width: 0, bytes: new Uint8Array(0) };
+  return async ({ index: indexText, salt, body }) => {
+    if (indexText === null) return true; // its leaf is still to come
+    const index = Number(indexText);
+    const bundle = Math.floor(index / TILE_WIDTH);
+    const at = index % TILE_WIDTH;
+    if (known.bundle !== bundle || at >= known.width) {
+      const { size } = await ledger.store.readHead(ledger.epoch);
+      const width = Math.min(TILE_WIDTH, size - bundle * TILE_WIDTH);
+      const address = { level: 'entries', index: bundle, width } as const;
+      const bytes = await ledger.store.readTile(ledger.epoch, address);
+      if (bytes === undefined) return false;
+      known = { bundle, width, bytes: Uint8Array.from(bytes) };
+    }
+    const leaf = known.bytes.subarray(at * HASH_SIZE_BYTES, (at + 1) * HASH_SIZE_BYTES);
+    return isSameBytes(commitEntry(salt, body), leaf);
+  };
 }
 
 /** The body of an entry that still has one. */

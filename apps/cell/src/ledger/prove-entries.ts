@@ -50,14 +50,16 @@ export async function listNewest(
 }
 
 function toAnswer(entry: StoredEntry): EntryAnswer {
-  const { entryId, salt, body } = entry;
-  if (salt === undefined || body === undefined) return { entry: entryId };
+  const { entryId, index, salt, body } = entry;
+  const place = index === undefined ? {} : { index };
+  if (salt === undefined || body === undefined) return { entry: entryId, ...place };
   return {
     entry: entryId,
     body: { ...toBody(entry) },
     canonicalBody: body,
     salt: salt.toString('base64url'),
     leafHash: toLeafHash(commitEntry(salt, body)).toString('hex'),
+    ...place,
   };
 }
 

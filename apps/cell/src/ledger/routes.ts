@@ -12,6 +12,8 @@ import {
   InclusionProofsAnswerSchema,
   type InclusionProofsRequest,
   InclusionProofsRequestSchema,
+  type LedgerCheckAnswer,
+  LedgerCheckAnswerSchema,
   ProblemSchema,
   UuidSchema,
 } from '@bailiwick/contracts';
@@ -20,13 +22,14 @@ import {
   LedgerError,
   parseTilePath,
   toBodyLine,
-  toEntryBundle,
+  toServedTile,
   toVerifierKeyText,
 } from '@bailiwick/ledger';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import type { CellServices } from '../services.ts';
 import type { CellLedger } from './cell-ledger.ts';
+import { checkRows } from './check-rows.ts';
 import { streamBodies } from './entry-store.ts';
 import { listNewest, proveEntries } from './prove-entries.ts';
 
@@ -46,6 +49,7 @@ export function registerLedgerRoutes(
   registerLogRoutes(app, ledger);
   registerEntryRoutes(app, services, ledger);
   registerProofRoutes(app, services, ledger);
+  registerCheckRoutes(app, services, ledger);
 }
 
 function registerLogRoutes(app: FastifyInstance, ledger: CellLedger): void {
@@ -79,8 +83,7 @@ function registerLogRoutes(app: FastifyInstance, ledger: CellLedger): void {
       if (bytes === undefined) {
         throw new LedgerError('LEDGER_TILE_MISSING', 'the log is not as long as that');
       }
-      const isBundle = address.level === 'entries';
-      const payload = Buffer.from(isBundle ? toEntryBundle(bytes) : bytes);
+      const payload = Buffer.from(toServedTile(address, bytes));
       return reply.type(TILE_TYPE).header('cache-control', FOR_EVER).send(payload);
     },
   );
@@ -196,6 +199,26 @@ function registerProofRoutes(
       );
       return { items: entryIds.map((entry) => toProofItem(entry, found.get(entry))) };
     },
+  );
+}
+
+function registerCheckRoutes(
+  app: FastifyInstance,
+  services: CellServices,
+  ledger: CellLedger,
+): void {
+  app.post(
+    '/v1/ledger/checks',
+    {
+      config: { ...own, idempotency: 'none', priority: 'bulk' },
+      schema: {
+        summary: 'Holds the tenant’s stored rows against the ledger; names rows that differ',
+        tags: ['ledger'],
+        response: { 200: LedgerCheckAnswerSchema, default: ProblemSchema },
+      },
+    },
+    (request): Promise<LedgerCheckAnswer> =>
+      checkRows({ database: services.database, ledger }, request.credential.tenantId),
   );
 }
 
