@@ -7,8 +7,10 @@ import { registerCollectionRoutes } from './collections/routes.ts';
 import { registerDecisionRoutes } from './decisions/routes.ts';
 import { registerDeliveryRoutes, registerInternalDeliveryRoutes } from './deliveries/routes.ts';
 import { registerEntryRoutes } from './entries/routes.ts';
+import { registerErasureRoutes } from './erasures/routes.ts';
 import { registerHealthRoutes, registerInternalHealthRoutes } from './health/routes.ts';
 import type { OpenKeyRing } from './keys/local-key-ring.ts';
+import { registerKeyRoutes } from './keys/routes.ts';
 import { registerCharterRoutes } from './law/charter-routes.ts';
 import type { CellLedger } from './ledger/cell-ledger.ts';
 import { registerLedgerRoutes } from './ledger/routes.ts';
@@ -34,7 +36,7 @@ export async function registerPublicRoutes(
   app: FastifyInstance,
   parts: PublicRouteParts,
 ): Promise<void> {
-  const { runtime, ledger, tokens } = parts;
+  const { runtime, ledger, keys, tokens } = parts;
   await registerOpenApi(app);
   registerTokenRoutes(app, tokens);
   registerCharterRoutes(app, runtime);
@@ -44,6 +46,8 @@ export async function registerPublicRoutes(
   registerEntryRoutes(app, runtime);
   registerCollectionRoutes(app, runtime);
   registerRecordRoutes(app, runtime);
+  registerKeyRoutes(app, runtime, keys.administration);
+  registerErasureRoutes(app, runtime, keys.administration);
   registerLedgerRoutes(app, runtime, ledger);
   registerTransferRoutes(app, runtime);
   registerDeliveryRoutes(app, runtime);

@@ -302,8 +302,12 @@ class RunningService implements KeyService {
   };
 
   eraseSubject: KeyAdministration['eraseSubject'] = async (wanted) => {
+    // An erasure of this person that a crash or a disabled key interrupted is taken up, not doubled.
+    const pending = (await this.#ports.store.listPendingErasures()).find(
+      (one) => one.tenantId === wanted.tenantId && one.subjectId === wanted.subjectId,
+    );
     const accepted = await this.#ports.store.acceptErasure({
-      erasureId: wanted.erasureId,
+      erasureId: pending?.erasureId ?? wanted.erasureId,
       tenantId: wanted.tenantId,
       subjectId: wanted.subjectId,
       entryId: wanted.entryId,

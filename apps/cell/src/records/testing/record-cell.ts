@@ -22,9 +22,11 @@ import type { FastifyInstance } from 'fastify';
 import { createAdmission } from '../../backpressure.ts';
 import { registerCollectionRoutes } from '../../collections/routes.ts';
 import { createEnforcement } from '../../enforcement/enforcement.ts';
+import { registerErasureRoutes } from '../../erasures/routes.ts';
 import { CellError } from '../../errors.ts';
 import { createIdempotencyStore } from '../../idempotency/idempotency-store.ts';
 import { type OpenKeyRing, openLocalKeyRing } from '../../keys/local-key-ring.ts';
+import { registerKeyRoutes } from '../../keys/routes.ts';
 import { type CellLedger, createCellLedger } from '../../ledger/cell-ledger.ts';
 import { createPublicServer } from '../../server.ts';
 import type { CellServices, Credential, LawInForce } from '../../services.ts';
@@ -108,6 +110,8 @@ export async function openRecordCell(
   const app = createServer(services, accounts);
   registerCollectionRoutes(app, services);
   registerRecordRoutes(app, services);
+  registerKeyRoutes(app, services, keys.administration);
+  registerErasureRoutes(app, services, keys.administration);
   await app.ready();
   const newId = (): string => createUuidV7({ clock, random });
   return {
