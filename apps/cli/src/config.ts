@@ -48,6 +48,13 @@ export interface ClientConfig {
   readonly accounts: readonly ConfiguredAccount[];
   readonly caFile?: string;
   readonly directory?: {
+    /** The cell where accounts sign in first. */
+    readonly first: {
+      readonly residency: string;
+      readonly name: string;
+      readonly host: string;
+      readonly port: number;
+    };
     readonly router: { readonly name: string; readonly host: string; readonly port: number };
     readonly keys: readonly string[];
   };

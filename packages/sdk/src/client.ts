@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The way in: a client knows an account and where to ask; `in(residency)` gives the cell of one place.
+import type { KeyObject } from 'node:crypto';
 import type { Answer } from './answer.ts';
 import type { Caller, CallOptions } from './caller.ts';
 import type { Cell } from './cell.ts';
@@ -9,8 +10,13 @@ import { SdkError } from './errors.ts';
 import { type AccountCredential, createTokenSource, type TokenSource } from './tokens.ts';
 import { type Endpoint, openTransport, type Transport } from './transport.ts';
 
-/** Where homes are found and whose word counts. */
+/**
+ * Where homes are found and whose word counts. The router answers nobody without a residency claim, and a
+ * cell issues it: so one cell, the first, is known beforehand.
+ */
 export interface DirectoryOptions {
+  /** The cell where the account signs in first. */
+  readonly first: Endpoint & { readonly residency: string };
   /** The router. */
   readonly router: Endpoint;
   /** Raw Ed25519 public keys, base64, of which one must have signed each entry. */
@@ -57,6 +63,15 @@ interface Found {
   readonly endsAtMs: number;
 }
 
+/** What all cells of a client share. */
+interface Shared {
+  readonly options: ClientOptions;
+  readonly keys: readonly KeyObject[];
+  toTransport(endpoint: Endpoint): Transport;
+  /** Tokens at the first cell, by tenant: they buy the claims that the router asks for. */
+  toFirstTokens(tenant: string, residency: string): TokenSource;
+}
+
 /**
  * Creates a client. Nothing is sent before the first `in`.
  *
@@ -68,72 +83,98 @@ interface Found {
  */
 export function createClient(options: ClientOptions): Client {
   const transports = new Map<string, Transport>();
-  const keys = (options.directory?.keys ?? []).map(parseDirectoryKey);
-  const router =
-    options.directory === undefined
-      ? undefined
-      : openTransport({ endpoint: options.directory.router, ...toCa(options) });
-  if (router !== undefined && keys.length === 0) {
+  const shared: Shared = {
+    options,
+    keys: (options.directory?.keys ?? []).map(parseDirectoryKey),
+    toTransport(endpoint) {
+      const id = `${endpoint.name} ${endpoint.host ?? ''} ${endpoint.port}`;
+      const open = transports.get(id) ?? openTransport({ endpoint, ...toCa(options) });
+      transports.set(id, open);
+      return open;
+    },
+    toFirstTokens(tenant, residency) {
+      const first = options.directory?.first;
+      if (first === undefined) {
+        throw new SdkError('SDK_RESIDENCY_UNKNOWN', `no home is known for \`${residency}\``);
+      }
+      return createTokenSource({
+        transport: shared.toTransport(first),
+        credential: toCredential(options, first.residency),
+        tenant,
+        residency,
+        audience: first.name,
+      });
+    },
+  };
+  if (options.directory !== undefined && shared.keys.length === 0) {
     throw new SdkError('SDK_OPTIONS_INVALID', 'a directory needs at least one pinned key');
   }
-  const toTransport = (endpoint: Endpoint): Transport => {
-    const id = `${endpoint.name} ${endpoint.host ?? ''} ${endpoint.port}`;
-    const open = transports.get(id) ?? openTransport({ endpoint, ...toCa(options) });
-    transports.set(id, open);
-    return open;
-  };
-  const find = async (residency: string, tenant: string): Promise<Found> => {
-    const pinned = options.cells?.[residency];
-    if (pinned !== undefined) {
-      const cellId = pinned.cell ?? `${residency}/main`;
-      return { cellId, endpoint: pinned, endsAtMs: Number.POSITIVE_INFINITY };
-    }
-    if (router === undefined) {
-      throw new SdkError('SDK_RESIDENCY_UNKNOWN', `no home is known for \`${residency}\``);
-    }
-    return toFound(await discover(router, { tenant, residency, keys, claim: undefined }));
-  };
   return {
-    async in(residency, { tenant, purpose }) {
-      let home = await find(residency, tenant);
-      const credential = toCredential(options, residency);
-      const toTokens = (): TokenSource =>
-        createTokenSource({
-          transport: toTransport(home.endpoint),
-          credential,
-          tenant,
-          residency,
-          audience: home.endpoint.name,
-        });
-      let tokens = toTokens();
-      const refresh = async (): Promise<void> => {
-        home = await find(residency, tenant);
-        tokens = toTokens();
-      };
-      const call: Caller = async (request, callOptions) => {
-        if (performance.now() >= home.endsAtMs) await refresh();
-        const send = (): Promise<Answer<never>> =>
-          sendAs({ transport: toTransport(home.endpoint), tokens, purpose }, request, callOptions);
-        const answer = await send();
-        if (answer.ok || !isWorthAnother(answer.problem.status)) return answer;
-        // 401: the token has ended earlier than it said. 421: the home has moved. Once each, no loop.
-        if (answer.problem.status === 401) tokens.discard();
-        else await refresh();
-        return send();
-      };
-      await tokens.headers();
-      return createCell(call, { residency, cellId: home.cellId, name: home.endpoint.name });
-    },
+    in: (residency, cellOptions) => openCell(shared, residency, cellOptions),
     async close() {
-      await Promise.all(
-        [...transports.values(), ...(router ? [router] : [])].map((t) => t.close()),
-      );
+      await Promise.all([...transports.values()].map((transport) => transport.close()));
     },
   };
 }
 
-function isWorthAnother(status: number): boolean {
-  return status === 401 || status === 421;
+/** Where a tenant's residency is: known beforehand, or asked of the router with a claim. */
+async function find(shared: Shared, residency: string, tenant: string): Promise<Found> {
+  const { directory, cells } = shared.options;
+  const pinned = cells?.[residency];
+  if (pinned !== undefined) {
+    const cellId = pinned.cell ?? `${residency}/main`;
+    return { cellId, endpoint: pinned, endsAtMs: Number.POSITIVE_INFINITY };
+  }
+  const claim = await shared.toFirstTokens(tenant, residency).residencyClaim();
+  const { router } = directory ?? {};
+  if (router === undefined) {
+    throw new SdkError('SDK_RESIDENCY_UNKNOWN', `no home is known for \`${residency}\``);
+  }
+  const asked = { tenant, residency, keys: shared.keys, claim };
+  return toFound(await discover(shared.toTransport(router), asked));
+}
+
+async function openCell(
+  shared: Shared,
+  residency: string,
+  { tenant, purpose }: CellOptions,
+): Promise<Cell> {
+  const credential = toCredential(shared.options, residency);
+  const signIn = (found: Found): { readonly home: Found; readonly tokens: TokenSource } => ({
+    home: found,
+    tokens: createTokenSource({
+      transport: shared.toTransport(found.endpoint),
+      credential,
+      tenant,
+      residency,
+      audience: found.endpoint.name,
+    }),
+  });
+  let now = signIn(await find(shared, residency, tenant));
+  /** Looks the home up again; true when it is another one. */
+  const refresh = async (): Promise<boolean> => {
+    const { endpoint } = now.home;
+    const found = await find(shared, residency, tenant);
+    const { name, host, port } = found.endpoint;
+    const isMoved = name !== endpoint.name || host !== endpoint.host || port !== endpoint.port;
+    now = isMoved ? signIn(found) : { ...now, home: found };
+    return isMoved;
+  };
+  const call: Caller = async (request, callOptions) => {
+    if (performance.now() >= now.home.endsAtMs) await refresh();
+    const send = (): Promise<Answer<never>> => {
+      const transport = shared.toTransport(now.home.endpoint);
+      return sendAs({ transport, tokens: now.tokens, purpose }, request, callOptions);
+    };
+    const answer = await send();
+    if (answer.ok) return answer;
+    // 401: the token has ended earlier than it said. 421: the home may have moved. Once each, no loop.
+    if (answer.problem.status === 401) now.tokens.discard();
+    else if (answer.problem.status !== 421 || !(await refresh())) return answer;
+    return send();
+  };
+  await now.tokens.headers();
+  return createCell(call, { residency, cellId: now.home.cellId, name: now.home.endpoint.name });
 }
 
 function toCa({ ca }: ClientOptions): { readonly ca?: string } {

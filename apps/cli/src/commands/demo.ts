@@ -4,6 +4,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { type Cell, unwrap } from '@bailiwick/sdk';
 import { type ClientConfig, loadConfig, toStateDirectory } from '../config.ts';
+import { openClient } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { createActors } from '../demo/actors.ts';
 import { loadRetailer, prepareCollections } from '../demo/load.ts';
@@ -15,6 +16,8 @@ import { CliError } from '../errors.ts';
 import { type Operator, openOperator } from '../operator.ts';
 import type { Output } from '../output.ts';
 import {
+  awaitAnnouncedKeys,
+  awaitDirectory,
   prepareTenancies,
   putCharter,
   registerCells,
@@ -121,6 +124,9 @@ async function useSystem({ output, globals }: Context, plan: Plan, system: Syste
   output.note(`charter serial ${serial}${isNew ? ' put in force with two approvals' : ''}`);
   const file = await prepareTenancies(system, operator, TENANCIES);
   const config = loadConfig({ ...globals, config: file });
+  await awaitAnnouncedKeys(operator);
+  const client = openClient(config);
+  await awaitDirectory(client, config.tenant.value).finally(() => client.close());
   const actors = createActors(config);
   try {
     const stage = await load({ output, plan, system, operator, config, actors });

@@ -12,11 +12,11 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type Account, APPROVAL_PAYLOAD_TYPE, type ApprovalStatement } from '@bailiwick/contracts';
-import { parseCellId, parseResidency, toCanonicalJson } from '@bailiwick/kernel';
+import { isCoded, parseCellId, parseResidency, toCanonicalJson } from '@bailiwick/kernel';
 import { addDsseSignature, type DsseEnvelope, signDsse, toDsseSigner } from '@bailiwick/keys';
-import { unwrap } from '@bailiwick/sdk';
+import { type Client, unwrap } from '@bailiwick/sdk';
 import { stringify } from 'yaml';
-import type { ClientFile, ConfiguredAccount } from '../config.ts';
+import type { ClientFile, ConfiguredAccount, ConfiguredTenant } from '../config.ts';
 import { readText } from '../connect.ts';
 import { CliError } from '../errors.ts';
 import { createTenant, getCharter, listTenants, type Operator, putAccounts } from '../operator.ts';
@@ -65,6 +65,38 @@ export async function registerCells({ layout }: System, { control }: Operator): 
       operator: plan.operator,
     };
     unwrap(await control.call({ method: 'PUT', path: `/v1/cells/${plan.cell}`, body }));
+  }
+}
+
+/** Waits until the control plane knows with which keys the cells sign; they announce them by themselves. */
+export async function awaitAnnouncedKeys({ control }: Operator): Promise<void> {
+  const deadline = performance.now() + TAKEN_TIMEOUT_MS;
+  for (;;) {
+    const answer = await control.call<{
+      readonly items: readonly { readonly cell: string; readonly signingKey?: string }[];
+    }>({ method: 'GET', path: '/v1/cells' });
+    const silent = unwrap(answer).items.find(({ signingKey }) => signingKey === undefined);
+    if (silent === undefined) return;
+    if (performance.now() > deadline) {
+      throw new CliError('CLI_CHILD_LATE', `the cell \`${silent.cell}\` has not announced its key`);
+    }
+    await wait(POLL_MS);
+  }
+}
+
+/** Waits until the router has heard of every home of a tenant. */
+export async function awaitDirectory(client: Client, tenant: ConfiguredTenant): Promise<void> {
+  const deadline = performance.now() + TAKEN_TIMEOUT_MS;
+  for (const residency of tenant.residencies) {
+    for (;;) {
+      try {
+        await client.in(residency, { tenant: tenant.id });
+        break;
+      } catch (error) {
+        if (!isCoded(error, 'SDK_RESIDENCY_UNKNOWN') || performance.now() > deadline) throw error;
+      }
+      await wait(POLL_MS);
+    }
   }
 }
 
@@ -232,6 +264,13 @@ async function untilTaken(plan: CellPlan, work: () => Promise<void>): Promise<vo
   }
 }
 
+function toFirst({ cells }: Layout): NonNullable<ClientFile['directory']>['first'] {
+  const [first] = cells;
+  if (first === undefined) throw new Error('assertion failed: there is a cell');
+  const { residency, name, ports } = first;
+  return { residency, name, host: '127.0.0.1', port: ports.public };
+}
+
 function writeClientFile(
   layout: Layout,
   from: {
@@ -262,6 +301,7 @@ function writeClientFile(
     accounts,
     caFile: relative(path.join(layout.authority, 'authority.pem')),
     directory: {
+      first: toFirst(layout),
       router: { name: layout.router.name, host: '127.0.0.1', port: layout.router.port },
       keys: [directoryKey],
     },
@@ -288,6 +328,6 @@ function writeClientFile(
   const file = path.join(layout.state, 'client.yaml');
   const head =
     '# Client configuration of the demo: `bailiwick … ` in this checkout finds it by itself\n';
-  writeFileSync(file, head + stringify(value), { mode: 0o600 });
+  writeFileSync(file, head + stringify(value, { aliasDuplicateObjects: false }), { mode: 0o600 });
   return file;
 }

@@ -22,7 +22,7 @@ export const toLogFile = (directory: string, name: string): string =>
 function writeConfig(file: string, what: string, value: unknown): string {
   mkdirSync(path.dirname(file), { recursive: true, mode: 0o711 });
   const head = `# ${what}; written by \`bailiwick demo\` at each start\n`;
-  writeFileSync(file, head + stringify(value), { mode: 0o600 });
+  writeFileSync(file, head + stringify(value, { aliasDuplicateObjects: false }), { mode: 0o600 });
   return file;
 }
 
