@@ -80,6 +80,8 @@ describe('an entry body', () => {
     ['a count that is none', { records: { count: Number.POSITIVE_INFINITY, hash: 'ab' } }],
     ['the name of a fact that engines reorder', { facts: { 1: 'a' } }],
     ['the name of a fact that is a prototype', { facts: JSON.parse('{"__proto__":"a"}') }],
+    ['a fact that nests', { facts: { a: { b: 1 } as never } }],
+    ['a fact that is nothing', { facts: { a: null as never } }],
     ['a body that is too long', { facts: { a: 'x'.repeat(1_048_577) } }],
   ] as const)('is not made of %s', (_what, changes) => {
     expect(() => toCanonicalBody(aBody(changes))).toThrow(

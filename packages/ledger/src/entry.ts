@@ -184,6 +184,14 @@ function sortRecords(records: EntryWrites | undefined): EntryWrites | undefined 
   return { count: finite(count), hash, ...(items === undefined ? {} : { items }) };
 }
 
+/** A fact as it may stand in a body; types alone do not hold at the edge of a process. */
+function parseFact(value: unknown): EntryFacts[string] {
+  if (isText(value) || typeof value === 'boolean') return value;
+  if (typeof value === 'number') return finite(value);
+  if (Array.isArray(value) && value.every(isText)) return value;
+  return refuse('a fact is a text, a number, a boolean or a list of texts', '/facts');
+}
+
 function sortFacts(facts: EntryFacts | undefined): EntryFacts | undefined {
   if (facts === undefined) return undefined;
   const sorted: Record<string, EntryFacts[string]> = {};
@@ -191,7 +199,7 @@ function sortFacts(facts: EntryFacts | undefined): EntryFacts | undefined {
     // An engine puts names that look like array indexes first, whatever order they come in.
     if (!FACT_NAME.test(key)) refuse('the name of a fact is not a name', '/facts');
     const value = facts[key];
-    if (value !== undefined) sorted[key] = typeof value === 'number' ? finite(value) : value;
+    if (value !== undefined) sorted[key] = parseFact(value);
   }
   return sorted;
 }
