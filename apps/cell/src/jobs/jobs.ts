@@ -37,6 +37,8 @@ export function createJobs(ports: JobPorts): Jobs {
   const { database, log, meter } = ports;
   const finished = meter.createCounter('bailiwick.jobs', { description: 'jobs by result' });
   let runner: Runner | undefined;
+  // The queue keeps connections to itself for long; one that breaks is replaced by the pool.
+  database.pool.on('connect', (client) => client.on('error', () => undefined));
   const options = {
     pgPool: database.pool,
     schema: SCHEMA,

@@ -33,7 +33,7 @@ import {
   toPublicKeyText,
 } from '@bailiwick/keys';
 import { CLIENT_ASSERTION_TYPE, signClientAssertion } from '@bailiwick/oidc';
-import { createAuthority } from '@bailiwick/pki';
+import { createAuthority, openAuthority } from '@bailiwick/pki';
 import { type TestDatabase, withTestDatabase } from '@bailiwick/postgres/testing';
 import { openLog } from '@bailiwick/telemetry';
 import { assembleCell, type Cell } from '../assemble.ts';
@@ -63,6 +63,13 @@ export interface BundleOverrides {
   readonly approvals?: readonly DsseEnvelope[];
   readonly signer?: DsseSigner;
   readonly freshForMs?: number;
+  /** Cells that listen, by residency. */
+  readonly peers?: Readonly<Record<string, TestPeer>>;
+}
+
+export interface TestPeer {
+  readonly internalPort: number;
+  readonly signingKey: string;
 }
 
 export interface TestTenant {
@@ -147,6 +154,8 @@ export async function startTestCell(
     readonly cell?: string;
     readonly tenants?: readonly TestTenant[];
     readonly isLawless?: boolean;
+    /** Directory of an authority that issues this cell's identity; default one of its own. */
+    readonly authority?: string;
     readonly limits?: Readonly<Record<string, number>>;
   } = {},
 ): Promise<TestCell> {
@@ -192,6 +201,7 @@ async function writeFiles(options: {
   readonly database: TestDatabase;
   readonly control: DsseSigner;
   readonly approvers: readonly DsseSigner[];
+  readonly authority?: string;
   readonly limits?: Readonly<Record<string, number>>;
 }): Promise<ReturnType<typeof parseCellConfig>> {
   const { cellId, directory, database, control, approvers } = options;
@@ -199,7 +209,10 @@ async function writeFiles(options: {
   const place = PLACES[residency] ?? { jurisdiction: 'de', operator: 'de' };
   const name = `${residency}.cells.${TRUST_DOMAIN}`;
   const at = (file: string): string => path.join(directory, file);
-  const authority = await createAuthority(at('ca'), { trustDomain: TRUST_DOMAIN });
+  const authority =
+    options.authority === undefined
+      ? await createAuthority(at('ca'), { trustDomain: TRUST_DOMAIN })
+      : await openAuthority(options.authority);
   const identity = { certFile: at('id.pem'), keyFile: at('id.key'), bundleFile: at('bundle.pem') };
   await authority.issueIdentity(identity, { spiffeId: `spiffe://${TRUST_DOMAIN}/cell/${cellId}` });
   const server = { certFile: at('public.pem'), keyFile: at('public.key') };
@@ -340,7 +353,8 @@ class RunningTestCell implements TestCell {
         name: `${residency}.cells.${TRUST_DOMAIN}`,
         addresses: [{ host: '127.0.0.1', port: 1 }],
         spiffeId: `spiffe://${TRUST_DOMAIN}/cell/${residency}/main`,
-        internal: { host: '127.0.0.1', port: 1 },
+        internal: { host: '127.0.0.1', port: overrides.peers?.[residency]?.internalPort ?? 1 },
+        ...toSigningKey(overrides.peers?.[residency]),
         location: place.jurisdiction,
         operator: place.operator,
       })),
@@ -495,6 +509,10 @@ class RunningTestCell implements TestCell {
     await this.database.close();
     rmSync(this.directory, { recursive: true, force: true });
   }
+}
+
+function toSigningKey(peer: TestPeer | undefined): { readonly signingKey?: string } {
+  return peer === undefined ? {} : { signingKey: peer.signingKey };
 }
 
 function toBundleTenant(tenant: TestTenant): Bundle['tenants'][number] {
