@@ -2,7 +2,7 @@
 // Turns what a rule says about a flow into boxes. One clause can be several boxes where two attributes
 // hang together: `to.id: home` (the cell of the data's residency), a mechanism (which holds for some
 // regimes and between some instants), a place whose members change on a day.
-import { parseDate } from '@bailiwick/kernel';
+import { isCoded, parseDate } from '@bailiwick/kernel';
 import {
   ATTRIBUTE_INDEX,
   type Attribute,
@@ -87,6 +87,16 @@ function reportUnknown(item: Item, what: string, known: Iterable<string>, report
       names.length <= 24 ? `one of ${names.map((name) => `\`${name}\``).join(', ')}` : `a ${what}`,
     ...(suggestion === undefined ? {} : { suggestion }),
   });
+}
+
+/** A day as an instant; `undefined` for a day that is none, which is reported where instants are listed. */
+function toDayMs(text: string | undefined): number | undefined {
+  try {
+    return text === undefined ? undefined : parseDate(text);
+  } catch (error) {
+    if (!isCoded(error, 'KERNEL_INSTANT_INVALID')) throw error;
+    return undefined;
+  }
 }
 
 /** Reads clauses into boxes. */
@@ -239,8 +249,8 @@ export class BoxReader {
   #periodSet(clause: FlowClause, pointer: string): ValueSet {
     if (clause.from === undefined && clause.until === undefined) return undefined;
     const { instantsMs } = this.#context;
-    const fromMs = clause.from === undefined ? Number.NEGATIVE_INFINITY : parseDate(clause.from);
-    const untilMs = clause.until === undefined ? Number.POSITIVE_INFINITY : parseDate(clause.until);
+    const fromMs = toDayMs(clause.from) ?? Number.NEGATIVE_INFINITY;
+    const untilMs = toDayMs(clause.until) ?? Number.POSITIVE_INFINITY;
     if (fromMs >= untilMs) {
       this.#report({
         code: 'CHARTER_PERIOD_INVALID',
