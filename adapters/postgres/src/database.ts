@@ -75,6 +75,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     statement_timeout: options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
   });
+  // A connection that is lost while somebody holds it tells its own `error` beside failing the query; with
+  // nobody listening it would end the process.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   pool.on('error', (error) => {
     options.onIdleError?.('code' in error ? String(error.code) : 'unknown');
   });

@@ -8,7 +8,13 @@ import {
   type FieldSetSchema,
   parseCollectionSchema,
 } from '@bailiwick/contracts';
-import { type CollectionId, isCoded, type Json, toCanonicalJson } from '@bailiwick/kernel';
+import {
+  type CollectionId,
+  type Destination,
+  isCoded,
+  type Json,
+  toCanonicalJson,
+} from '@bailiwick/kernel';
 import type { CellServices, Credential } from '../services.ts';
 import type { CollectionStore } from './collection-store.ts';
 import { type CompiledCollection, compileCollection } from './compiled-collection.ts';
@@ -27,8 +33,8 @@ interface Put {
 /**
  * Puts a collection's schema; the same schema again changes nothing.
  *
- * @throws {ContractError} `CONTRACT_VALUE_INVALID`; {CollectionError}; {DenialError} for who may neither
- * ingest nor relabel such data.
+ * @throws {ContractError} `CONTRACT_VALUE_INVALID`; {CollectionError}; {DenialError} for who may not
+ * take in such data.
  */
 export async function putCollection(
   services: CellServices,
@@ -119,7 +125,7 @@ function unknownName(pointer: string, detail: string): CollectionError {
   });
 }
 
-/** Who may take in, or relabel, data of each field set for at least one country may declare it. */
+/** Who may take in data of each field set, from at least one country, may declare it. */
 async function requireRight(
   services: CellServices,
   { credential, purpose }: Put,
@@ -127,31 +133,26 @@ async function requireRight(
 ): Promise<void> {
   const { charter } = services.law.current();
   const cell = charter.cells.find(({ id }) => id === services.cellId);
+  const to: Destination | undefined = cell && {
+    kind: 'cell',
+    id: cell.id,
+    location: cell.location,
+    operator: cell.operator,
+  };
   const homes = [...charter.homes].flatMap(([origin, home]) =>
     home.ok && home.cellId === services.cellId ? [{ origin, home }] : [],
   );
   for (const fieldSet of Object.values(schema.fieldSets)) {
-    const requests = homes.flatMap(({ origin, home }) =>
-      (['ingest', 'relabel'] as const).map((action) => ({
-        action,
-        class: fieldSet.class,
-        categories: [fieldSet.category],
-        regimes: home.regimes,
-        origin,
-        residency: home.residency,
-        purpose,
-        ...(cell
-          ? {
-              to: {
-                kind: 'cell' as const,
-                id: cell.id,
-                location: cell.location,
-                operator: cell.operator,
-              },
-            }
-          : {}),
-      })),
-    );
+    const requests = homes.map(({ origin, home }) => ({
+      action: 'ingest' as const,
+      class: fieldSet.class,
+      categories: [fieldSet.category],
+      regimes: home.regimes,
+      origin,
+      residency: home.residency,
+      purpose,
+      ...(to ? { to } : {}),
+    }));
     const isAllowed = requests.some(
       (request) => services.enforcement.decide(credential, request).decision.outcome === 'allow',
     );

@@ -2,6 +2,7 @@
 // A record as it stands, for who is about to change it or to hold something against it: verified, and
 // opened whole. Nothing of it goes to a caller from here.
 
+import type { KeyObject } from 'node:crypto';
 import { isCoded, type SubjectId, type TenantId } from '@bailiwick/kernel';
 import type { CollectionStore } from '../collections/collection-store.ts';
 import type { CompiledCollection } from '../collections/compiled-collection.ts';
@@ -56,25 +57,25 @@ export async function findExisting(
   if (!row) return undefined;
   const collection = await collectionFor(collections, row);
   const { factsKey } = await services.keys.secrets(tenantId);
-  return toExisting(services.cellId, { row, collection, factsKey });
+  const [existing] = findVerified(services.cellId, { row, collection, factsKey });
+  if (existing) return existing;
+  throw new RecordError('RECORD_FACTS_UNVERIFIED', 'the record is not what was written');
 }
 
-/** Verifies a row. @throws {RecordError} `RECORD_FACTS_UNVERIFIED` */
-export function toExisting(
+/** The row with its label when it verifies, and nothing when it does not. */
+export function findVerified(
   cellId: string,
   options: {
     readonly row: ReadRow;
     readonly collection: CompiledCollection;
-    readonly factsKey: import('node:crypto').KeyObject;
+    readonly factsKey: KeyObject;
   },
-): Existing {
+): readonly Existing[] {
   const { row, collection, factsKey } = options;
   const verified = verifyRow({ cellId, factsKey, collection }, row);
-  if (!verified) {
-    throw new RecordError('RECORD_FACTS_UNVERIFIED', 'the record is not what was written');
-  }
+  if (!verified) return [];
   const { origin, regimes, residency } = verified.facts;
-  return { verified, collection, label: { origin, regimes, residency } };
+  return [{ verified, collection, label: { origin, regimes, residency } }];
 }
 
 /**

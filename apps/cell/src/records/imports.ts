@@ -10,7 +10,7 @@ import type { CompiledCollection } from '../collections/compiled-collection.ts';
 import type { CellServices, PreparedEntry, TenantSecrets } from '../services.ts';
 import { checkDraft } from './draft.ts';
 import { toEntryWrites } from './entry.ts';
-import { openContents, toExisting } from './existing.ts';
+import { findVerified, openContents } from './existing.ts';
 import type { ImportedLine, LineReader } from './import-lines.ts';
 import { type HomeLabel, labellerOf } from './label.ts';
 import { IMPORT_BATCH_COUNT_MAX, IMPORT_BATCH_SIZE_BYTES_MAX } from './limits.ts';
@@ -191,27 +191,14 @@ export class Import {
     return permitted;
   }
 
-  /** Seals; where a person was erased, that line alone is refused. */
   async #seal(items: readonly Item[], secrets: TenantSecrets): Promise<readonly ReadyItem[]> {
-    const { collection } = this.#context;
     if (items.length === 0) return [];
-    const drafts = items.map(({ draft }) => draft);
-    const options = { tenantId: this.#tenantId, collection, secrets, drafts };
-    let results: Awaited<ReturnType<typeof prepareRows>>;
-    try {
-      results = await prepareRows(this.#services, options);
-    } catch (error) {
-      if (!isCoded(error, 'KEYS_KEY_ERASED')) throw error;
-      const [only] = items;
-      if (items.length === 1 && only) {
-        const detail = 'the person whom the record is about was erased';
-        this.#refuse(only.line, { code: 'RECORD_ERASED', detail });
-        return [];
-      }
-      const half = Math.ceil(items.length / 2);
-      const first = await this.#seal(items.slice(0, half), secrets);
-      return [...first, ...(await this.#seal(items.slice(half), secrets))];
-    }
+    const results = await prepareRows(this.#services, {
+      tenantId: this.#tenantId,
+      collection: this.#context.collection,
+      secrets,
+      drafts: items.map(({ draft }) => draft),
+    });
     return results.flatMap(({ row, refusal }, index) => {
       const item = items[index];
       if (!item) return [];
@@ -236,9 +223,17 @@ export class Import {
     if (isNewer) this.#collections.forget(this.#tenantId, collection.id);
     const known = isNewer ? await this.#collections.get(this.#tenantId, collection.id) : collection;
     const { cellId } = this.#services;
-    const existing = rows.map((row) => toExisting(cellId, { row, collection: known, factsKey }));
+    const existing = rows.flatMap((row) =>
+      findVerified(cellId, { row, collection: known, factsKey }),
+    );
     const contents = await openContents(this.#services, existing);
-    const byId = new Map(rows.map((row, at) => [row.recordId, contents[at]]));
+    // A row that is not what was written is in the way of the line, and of no other.
+    const byId = new Map<RecordId, (typeof contents)[number]>(
+      rows.map((row) => [row.recordId, undefined]),
+    );
+    for (const [at, { verified }] of existing.entries()) {
+      byId.set(verified.row.recordId, contents[at]);
+    }
     const fresh: Item[] = [];
     let sameCount = 0;
     for (const item of items) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From rows to what a reader may see: verify, decide, fetch keys once, open, mask. What does not verify
 // is not shown (invariant 2), and what was erased is told as erased.
+import type { KeyObject } from 'node:crypto';
 import type { FieldValue, RecordLabel, StoredRecord } from '@bailiwick/contracts';
 import { type Action, isCoded, type Seal, type SubjectId, type TenantId } from '@bailiwick/kernel';
 import { openValue, parseSealedValue, type SealedValue } from '@bailiwick/keys';
@@ -81,7 +82,7 @@ function isUnverified(error: unknown): boolean {
 export function verifyRow(
   options: {
     readonly cellId: string;
-    readonly factsKey: import('node:crypto').KeyObject;
+    readonly factsKey: KeyObject;
     readonly collection: CompiledCollection;
   },
   row: ReadRow,
