@@ -17,13 +17,14 @@ import type {
   ErasureReceipt,
   FactValue,
   InclusionProofsAnswer,
-  KeyState,
+  KeyChange,
+  KeyDescription,
   LedgerCheck,
   Openings,
   SealRequest,
   SealResult,
-  Transfer,
-  TransferDraft,
+  TransferAnswer,
+  TransferRequest,
   WireFlow,
 } from './wire.ts';
 
@@ -81,13 +82,13 @@ export interface Cell {
   /** Records of one collection. */
   collection(id: string): Collection;
   readonly transfers: {
-    create(draft: TransferDraft, options?: CallOptions): Promise<Answer<Transfer>>;
-    get(transferId: string, options?: CallOptions): Promise<Answer<Transfer>>;
+    create(request: TransferRequest, options?: CallOptions): Promise<Answer<TransferAnswer>>;
+    get(transferId: string, options?: CallOptions): Promise<Answer<TransferAnswer>>;
   };
   readonly keys: {
-    list(options?: CallOptions): Promise<Answer<{ readonly items: readonly KeyState[] }>>;
-    disable(keyId: string, options?: CallOptions): Promise<Answer<KeyState>>;
-    enable(keyId: string, options?: CallOptions): Promise<Answer<KeyState>>;
+    list(options?: CallOptions): Promise<Answer<{ readonly items: readonly KeyDescription[] }>>;
+    disable(keyId: string, options?: CallOptions): Promise<Answer<KeyChange>>;
+    enable(keyId: string, options?: CallOptions): Promise<Answer<KeyChange>>;
   };
   readonly erasures: {
     /** Erases a person: the caller's own id of the subject. */
@@ -151,8 +152,8 @@ function createTrust(call: Caller): Pick<Cell, 'transfers' | 'keys' | 'erasures'
     `/v1/keys/${encodeURIComponent(keyId)}/${action}`;
   return {
     transfers: {
-      create: (draft, options) =>
-        call({ method: 'POST', path: '/v1/transfers', body: draft }, options),
+      create: (request, options) =>
+        call({ method: 'POST', path: '/v1/transfers', body: request }, options),
       get: (transferId, options) =>
         call({ method: 'GET', path: `/v1/transfers/${encodeURIComponent(transferId)}` }, options),
     },

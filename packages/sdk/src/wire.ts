@@ -24,6 +24,8 @@ export type {
   SealResult,
   SearchQuery,
   StoredRecord,
+  TransferAnswer,
+  TransferRequest,
   Where,
   WireFlow,
 } from '@bailiwick/contracts';
@@ -76,33 +78,51 @@ export interface LedgerCheck {
   readonly [key: string]: unknown;
 }
 
-export interface TransferDraft {
-  readonly kind: 'copy' | 'move' | 'aggregate' | 'standby' | 'export';
-  readonly selection: Readonly<Record<string, unknown>>;
-  readonly form: string;
-  readonly destination: { readonly kind: string; readonly id?: string };
-  readonly purpose: string;
-  readonly mechanism?: string;
-  readonly aggregate?: {
-    readonly groupBy: readonly unknown[];
-    readonly measures: readonly unknown[];
-    readonly minimumCount: number;
-  };
-}
-
-export interface Transfer {
-  readonly transferId: string;
+/** A key as its tenant sees it. */
+export interface KeyDescription {
+  readonly keyId: string;
+  /** `customer-key` at the top, `tenant-key` below. */
+  readonly kind: string;
+  readonly version: number;
   readonly state: string;
-  readonly [key: string]: unknown;
+  readonly provider: string;
+  readonly createdAt: string;
+  readonly changedAt: string;
+  /** People whose data cannot be read while this key is disabled. */
+  readonly subjectsCount: number;
 }
 
-export interface KeyState {
+/** What a signed statement says, and by whom. */
+export interface SignedStatement {
+  readonly body: string;
+  readonly publicKey: string;
+  readonly signature: string;
+}
+
+/** A disable or an enable: accepted when durable, effective when no process holds the key. */
+export interface KeyChange {
+  readonly changeId: string;
   readonly keyId: string;
   readonly kind: string;
   readonly state: string;
-  readonly [key: string]: unknown;
+  readonly acceptedAt: string;
+  readonly effectiveAt?: string;
+  readonly receipts: readonly SignedStatement[];
+  /** Ids of its entries in the ledger. */
+  readonly entries: readonly string[];
 }
 
+/** What became of a person's keys and records; each replica of the erasable store has signed for it. */
 export interface ErasureReceipt {
-  readonly [key: string]: unknown;
+  readonly erasureId: string;
+  readonly subjectId: string;
+  readonly state: string;
+  readonly acceptedAt: string;
+  readonly doneAt: string;
+  readonly keyIds: readonly string[];
+  readonly recordsCount: number;
+  readonly statements: readonly SignedStatement[];
+  /** What this erasure cannot reach, in plain words. */
+  readonly caveats: readonly string[];
+  readonly entries: readonly string[];
 }

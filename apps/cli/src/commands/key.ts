@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `bailiwick key`: the customer's switch.
-import { type Cell, type KeyState, unwrap } from '@bailiwick/sdk';
+import { type Cell, type KeyChange, unwrap } from '@bailiwick/sdk';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { toTable } from '../output.ts';
@@ -14,8 +14,15 @@ export async function runKeyShow(context: Context, { args }: Input): Promise<voi
   const { items } = unwrap(await cell.keys.list());
   context.output.result({ v: 1, items }, () =>
     toTable(
-      ['key', 'kind', 'state'],
-      items.map(({ keyId, kind, state }) => [keyId, kind, state]),
+      ['key', 'kind', 'version', 'state', 'provider', 'people'],
+      items.map(({ keyId, kind, version, state, provider, subjectsCount }) => [
+        keyId,
+        kind,
+        version,
+        state,
+        provider,
+        subjectsCount,
+      ]),
     ),
   );
 }
@@ -41,8 +48,13 @@ export async function runKeyEnable(context: Context, input: Input): Promise<void
   report(context, unwrap(await cell.keys.enable(keyId)));
 }
 
-function report({ output }: Context, state: KeyState): void {
-  output.result({ v: 1, key: state }, () => `${state.keyId}: ${state.state}`);
+function report({ output }: Context, change: KeyChange): void {
+  output.result({ v: 1, ...change }, () =>
+    [
+      `${change.keyId}: ${change.state}, accepted ${change.acceptedAt}${change.effectiveAt === undefined ? '' : `, effective ${change.effectiveAt}`}`,
+      `${change.receipts.length} signed receipts, entries ${change.entries.join(', ')}`,
+    ].join('\n'),
+  );
 }
 
 /** The key named, or the customer key. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `bailiwick transfer`: what leaves a cell, decided, transformed and on record on both sides.
-import { type Transfer, type TransferDraft, unwrap } from '@bailiwick/sdk';
+import { type TransferAnswer, type TransferRequest, unwrap } from '@bailiwick/sdk';
 import type { Context } from '../context.ts';
 import { argument, readMapping } from './input.ts';
 import type { Input } from './run.ts';
@@ -19,10 +19,10 @@ export async function runTransferShow(context: Context, { args }: Input): Promis
 }
 
 /** A transfer as a person writes it; the cell checks it. */
-function parseDraft(value: Readonly<Record<string, unknown>>): TransferDraft {
-  return value as unknown as TransferDraft;
+function parseDraft(value: Readonly<Record<string, unknown>>): TransferRequest {
+  return value as unknown as TransferRequest;
 }
 
-function report({ output }: Context, transfer: Transfer): void {
+function report({ output }: Context, transfer: TransferAnswer): void {
   output.result({ v: 1, transfer }, () => JSON.stringify(transfer, null, 2));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Delivery } from '@bailiwick/contracts';
-import { type Transfer, unwrap } from '@bailiwick/sdk';
+import { type TransferAnswer, unwrap } from '@bailiwick/sdk';
 import type { Stage } from './stage.ts';
 
 const MINIMUM_COUNT = 10;
@@ -23,9 +23,9 @@ export async function tellFigures(stage: Stage): Promise<void> {
 async function transfer(
   { narrator, actors }: Stage,
   destination: { readonly kind: string; readonly id?: string },
-): Promise<Transfer> {
+): Promise<TransferAnswer> {
   const cell = await actors.in('eu-de', 'analyst');
-  const created = await narrator.ask<Transfer>({
+  const created = await narrator.ask<TransferAnswer>({
     cell,
     call: {
       method: 'POST',
@@ -49,7 +49,7 @@ async function transfer(
   for (;;) {
     const now = unwrap(await cell.transfers.get(transferId));
     if (now.state === 'completed') {
-      await narrator.ask<Transfer>({
+      await narrator.ask<TransferAnswer>({
         cell,
         call: { method: 'GET', path: `/v1/transfers/${transferId}` },
       });
@@ -70,7 +70,7 @@ async function transfer(
 /** What arrived at head office is what the generated orders add up to, small groups left out. */
 async function claimFigures(
   { narrator, operator, loaded, tenant }: Stage,
-  { transferId }: Transfer,
+  { transferId }: TransferAnswer,
 ): Promise<void> {
   const answer = await operator.control.call<{ readonly items: readonly Delivery[] }>({
     method: 'GET',
@@ -113,7 +113,10 @@ async function claimFigures(
   );
 }
 
-async function claimBothLedgers({ narrator, actors }: Stage, transfer: Transfer): Promise<void> {
+async function claimBothLedgers(
+  { narrator, actors }: Stage,
+  transfer: TransferAnswer,
+): Promise<void> {
   const { entryId, remoteEntryId } = transfer;
   narrator.claim(
     typeof entryId === 'string' && typeof remoteEntryId === 'string',

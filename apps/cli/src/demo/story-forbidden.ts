@@ -58,7 +58,7 @@ export async function tellForbidden({ narrator, actors }: Stage): Promise<void> 
       path: '/v1/transfers',
       body: {
         kind: 'copy',
-        selection: { collection: 'customers', fields: ['email'] },
+        selection: { collection: 'customers' },
         form: 'plain',
         destination: { kind: 'cell', id: 'us-va/main' },
         purpose: 'analytics',

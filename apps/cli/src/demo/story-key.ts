@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type KeyState, unwrap } from '@bailiwick/sdk';
+import { type KeyChange, unwrap } from '@bailiwick/sdk';
 import { DEMO_SEED, generateCustomers } from './generate.ts';
 import type { Stage } from './stage.ts';
 import { NEIGHBOUR } from './tenancies.ts';
@@ -48,10 +48,16 @@ async function turn(
   action: 'disablements' | 'enablements',
 ): Promise<boolean> {
   const officer = await actors.in('eu-de', 'security-officer');
-  const answer = await narrator.ask<KeyState>({
+  const answer = await narrator.ask<KeyChange>({
     cell: officer,
     call: { method: 'POST', path: `/v1/keys/${keyId}/${action}`, body: {} },
     options: { deadlineMs: 10_000 },
+    show: ({ state, acceptedAt, effectiveAt, receipts }) => ({
+      state,
+      acceptedAt,
+      effectiveAt,
+      receipts: `${receipts.length} signed`,
+    }),
   });
   return answer.ok;
 }
