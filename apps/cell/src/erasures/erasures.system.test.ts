@@ -96,7 +96,7 @@ describe('the customer key over HTTP', () => {
     expect((await call(officer, 'POST', `/v1/keys/${keyId}/enablements`, {})).status).toBe(200);
     expect((await search(shop)).status).toBe(200);
     const entries = await cell.testDatabase.asOwner<{ body: string }>(
-      `SELECT body FROM ledger.bodies WHERE body LIKE '%"kind":"key"%' AND body LIKE $1`,
+      `SELECT body FROM ledger.entries WHERE body LIKE '%"kind":"key"%' AND body LIKE $1`,
       [`%${keyId}%`],
     );
     expect(entries.length).toBe(4);
@@ -142,7 +142,7 @@ describe('the erasure of a person over HTTP', () => {
     const again = await call(shop, 'POST', '/v1/erasures', { subject: 'c-1' });
     expect(again.body).toMatchObject({ state: 'done', keyIds: [], recordsCount: 0 });
     const entries = await cell.testDatabase.asOwner<{ body: string }>(
-      `SELECT body FROM ledger.bodies WHERE tenant_id = $1
+      `SELECT body FROM ledger.entries WHERE tenant_id = $1
           AND (body LIKE '%"kind":"erasure"%' OR body LIKE '%"kind":"delete"%')`,
       [tenantId],
     );

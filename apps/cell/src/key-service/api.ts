@@ -80,6 +80,13 @@ export interface WrappingMaterial {
   readonly key: KeyObject;
 }
 
+/** Retired shred keys are in neither list: their subjects' wraps have moved. */
+export interface OpenedShredKeys {
+  readonly opened: readonly WrappingMaterial[];
+  /** Known to the database and not in the erasable store: a database restored from before an erasure. */
+  readonly lost: readonly KeyId[];
+}
+
 /** A bucket with places for new subjects. */
 export interface ReservedMaterial extends WrappingMaterial {
   readonly count: number;
@@ -126,11 +133,10 @@ export interface LeaseService {
     done: { readonly revision: number; readonly statement: SignedStatement },
   ): Promise<void>;
   openTenant(caller: Caller, tenantId: TenantId): Promise<TenantMaterial>;
-  /** Retired shred keys are left out. */
   openShredKeys(
     caller: Caller,
     wanted: { readonly tenantId: TenantId; readonly shredKeyIds: readonly KeyId[] },
-  ): Promise<readonly WrappingMaterial[]>;
+  ): Promise<OpenedShredKeys>;
   reserve(
     caller: Caller,
     wanted: { readonly tenantId: TenantId; readonly count: number },

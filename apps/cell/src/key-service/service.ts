@@ -3,7 +3,7 @@
 // the cell's processes, disables and enables them (accepted, then effective), and erases subjects.
 // One instance acts in a cell at a time; the store's fence holds that.
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import type { KeyId, TenantId } from '@bailiwick/kernel';
+import { isCoded, type KeyId, type TenantId } from '@bailiwick/kernel';
 import {
   type ErasureRow,
   type KeyChangeRow,
@@ -160,18 +160,20 @@ class RunningService implements KeyService {
     const open = await this.#custody.open(tenantId);
     const rows = await this.#ports.store.findShredKeys(tenantId, shredKeyIds);
     const opened: WrappingMaterial[] = [];
+    const lost: KeyId[] = [];
     for (const row of rows) {
       try {
         const key = await this.#custody.openShredKey(row, open);
         opened.push({ revision, shredKeyId: row.shredKeyId, key });
       } catch (error) {
-        // Retired while it was being read: left out, like any that is gone.
+        if (!isCoded(error, 'KEYS_KEY_UNREADABLE')) throw error;
+        // Retired while it was being read: in neither list, like any that is gone.
         const [still] = await this.#ports.store.findShredKeys(tenantId, [row.shredKeyId]);
-        if (still !== undefined) throw error;
+        if (still !== undefined) lost.push(row.shredKeyId);
       }
     }
     this.#custody.assertEnabled(tenantId);
-    return opened;
+    return { opened, lost };
   };
 
   reserve: LeaseService['reserve'] = async (caller, { tenantId, count }) => {

@@ -7,9 +7,9 @@ import type { KeysErrorCode } from '@bailiwick/keys';
 import type {
   Drop,
   IndexField,
+  OpenedShredKeys,
   ReservedMaterial,
   TenantMaterial,
-  WrappingMaterial,
 } from '../key-service/api.ts';
 
 /** A tenant's keys and the slot that says whether they may be used; or why they cannot be had. */
@@ -29,10 +29,7 @@ export interface LinkListener {
 
 export interface KeyLink {
   openTenant(tenantId: TenantId): Promise<OpenedTenant>;
-  openShredKeys(
-    tenantId: TenantId,
-    shredKeyIds: readonly KeyId[],
-  ): Promise<readonly WrappingMaterial[]>;
+  openShredKeys(tenantId: TenantId, shredKeyIds: readonly KeyId[]): Promise<OpenedShredKeys>;
   reserve(tenantId: TenantId, count: number): Promise<readonly ReservedMaterial[]>;
   openIndexKey(tenantId: TenantId, field: IndexField): Promise<KeyObject>;
   listen(listener: LinkListener): void;

@@ -366,8 +366,9 @@ class LeasedKeyRing implements KeyRing {
       }
     }
     for (const batch of batches([...missing])) {
-      const opened = await this.#ports.link.openShredKeys(tenantId, batch);
+      const { opened, lost } = await this.#ports.link.openShredKeys(tenantId, batch);
       if (tenant.isDropped) throw leaseExpired();
+      for (const shredKeyId of lost) tenant.lostShredKeys.add(shredKeyId);
       for (const { shredKeyId, key } of opened) tenant.wrappingKeys.set(shredKeyId, key);
       if (tenant.wrappingKeys.youngCount > BATCH_COUNT_MAX) tenant.wrappingKeys.age();
     }
@@ -378,6 +379,9 @@ class LeasedKeyRing implements KeyRing {
     const { sealed } = row;
     if (sealed === undefined) throw new KeysError('KEYS_KEY_ERASED', 'the key was erased');
     const wrappingKey = tenant.wrappingKeys.get(sealed.shredKeyId);
+    if (wrappingKey === undefined && tenant.lostShredKeys.has(sealed.shredKeyId)) {
+      throw new KeysError('KEYS_KEY_UNREADABLE', 'the erasable store has no such shred key');
+    }
     if (wrappingKey === undefined) {
       throw new KeysError('KEYS_SHRED_KEY_RETIRED', 'the shred key was retired meanwhile');
     }

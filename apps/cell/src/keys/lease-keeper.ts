@@ -26,6 +26,7 @@ import type {
   IndexField,
   LeaseService,
   NumberedDrop,
+  OpenedShredKeys,
   ReservedMaterial,
   WrappingMaterial,
 } from '../key-service/api.ts';
@@ -247,15 +248,12 @@ export class LeaseKeeper {
     }
   }
 
-  async openShredKeys(
-    tenantId: TenantId,
-    shredKeyIds: readonly KeyId[],
-  ): Promise<readonly WrappingMaterial[]> {
-    const opened = await this.#options.service.openShredKeys(this.#require(), {
+  async openShredKeys(tenantId: TenantId, shredKeyIds: readonly KeyId[]): Promise<OpenedShredKeys> {
+    const { opened, lost } = await this.#options.service.openShredKeys(this.#require(), {
       tenantId,
       shredKeyIds,
     });
-    return this.#fresh(tenantId, opened);
+    return { opened: this.#fresh(tenantId, opened), lost };
   }
 
   async reserve(tenantId: TenantId, count: number): Promise<readonly ReservedMaterial[]> {

@@ -12,11 +12,11 @@ import type {
   KeyServiceApi,
   LeaseService,
   NumberedDrop,
+  OpenedShredKeys,
   Registration,
   Renewal,
   ReservedMaterial,
   TenantMaterial,
-  WrappingMaterial,
 } from '../key-service/api.ts';
 import { MESSAGE_SIZE_BYTES_MAX, parseMessage } from '../key-service/wire.ts';
 
@@ -126,7 +126,7 @@ export function openRemoteKeyService(
     openTenant: (caller, tenantId) =>
       parseAnswer<TenantMaterial>('openTenant', { ...caller, tenantId }),
     openShredKeys: (caller, wanted) =>
-      parseAnswer<readonly WrappingMaterial[]>('openShredKeys', { ...caller, ...wanted }),
+      parseAnswer<OpenedShredKeys>('openShredKeys', { ...caller, ...wanted }),
     reserve: (caller, wanted) =>
       parseAnswer<readonly ReservedMaterial[]>('reserve', { ...caller, ...wanted }),
     openIndexKey: (caller, { tenantId, field }) =>

@@ -50,6 +50,8 @@ export class TenantKeys {
   readonly handles: TwoGenerations<KeyHandle> = new TwoGenerations<KeyHandle>();
   /** By shred key. */
   readonly wrappingKeys: TwoGenerations<KeyObject> = new TwoGenerations<KeyObject>();
+  /** Known to the database and to no replica: what they wrapped is noise. */
+  readonly lostShredKeys: Set<KeyId> = new Set<KeyId>();
   readonly indexKeys: Map<string, Promise<KeyObject>> = new Map<string, Promise<KeyObject>>();
   places: Place[] = [];
   #material: TenantMaterial | undefined;
@@ -73,6 +75,7 @@ export class TenantKeys {
     this.handles.clear();
     this.wrappingKeys.clear();
     this.indexKeys.clear();
+    this.lostShredKeys.clear();
     this.places = [];
   }
 

@@ -3,7 +3,7 @@
 import type { KeyObject } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { KeysError, type KeysErrorCode } from '@bailiwick/keys';
-import type { ReservedMaterial, WrappingMaterial } from '../key-service/api.ts';
+import type { OpenedShredKeys, ReservedMaterial } from '../key-service/api.ts';
 import type { KeyLink, LinkListener, OpenedTenant } from './key-link.ts';
 import { type Asked, parseFromWorker, type ToWorker, type WorkerSetup } from './worker-protocol.ts';
 
@@ -66,7 +66,7 @@ export function startLeaseWorker(setup: WorkerSetup, onProblem: (code: string) =
   return {
     openTenant: (tenantId) => parseAnswer<OpenedTenant>({ name: 'openTenant', tenantId }),
     openShredKeys: (tenantId, shredKeyIds) =>
-      parseAnswer<readonly WrappingMaterial[]>({ name: 'openShredKeys', tenantId, shredKeyIds }),
+      parseAnswer<OpenedShredKeys>({ name: 'openShredKeys', tenantId, shredKeyIds }),
     reserve: (tenantId, count) =>
       parseAnswer<readonly ReservedMaterial[]>({ name: 'reserve', tenantId, count }),
     openIndexKey: (tenantId, field) =>
