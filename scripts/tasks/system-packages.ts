@@ -17,6 +17,11 @@ const NEEDED: readonly SystemPackage[] = [
     files: ['/usr/lib/postgresql/15/bin/postgres'],
     why: 'the store suite runs on an older PostgreSQL from outside too',
   },
+  {
+    name: 'softhsm2',
+    files: ['/usr/bin/softhsm2-util', '/usr/local/bin/softhsm2-util'],
+    why: 'customer keys in a hardware security module are tested on a software one',
+  },
 ];
 
 const isPresent = ({ files }: SystemPackage): boolean => files.some((file) => existsSync(file));

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is handed to a provider to encrypt: the tenant key and a binding of that key to its context.
+//
+// Providers differ: some authenticate a context (AES-GCM with additional data, AWS encryption context),
+// some do not (RSA-OAEP, AES key wrap), some do not commit to their key, and any of them may lie. So the
+// context is bound inside as well: 32 bytes of key and HKDF-SHA-256(key, info = domain ‖ context). HKDF
+// over HMAC-SHA-256 is collision resistant for keys of one length, so the pair commits to key and context:
+// whatever a provider answers, a wrap opens to the one key that was wrapped, in its own context, or not.
+import type { KeyObject } from 'node:crypto';
+import { hkdfSync, timingSafeEqual } from 'node:crypto';
+import {
+  encodeWrapContext,
+  KEY_SIZE_BYTES,
+  KeysError,
+  takeKey,
+  type WrapContext,
+  wipe,
+  withMaterial,
+} from '@bailiwick/keys';
+
+/** Size of a bound key in bytes: the key and its binding. */
+export const BOUND_KEY_SIZE_BYTES: number = 2 * KEY_SIZE_BYTES;
+const DOMAIN = Buffer.from('bailiwick/bound-key/v1\0', 'utf8');
+
+function bind(material: Uint8Array, context: WrapContext): Buffer {
+  const about = Buffer.concat([DOMAIN, encodeWrapContext(context)]);
+  // `info` of node's HKDF ends at 1,024 bytes, so its digest stands for it.
+  const info = Buffer.from(hkdfSync('sha256', about, '', 'bailiwick/context/v1', KEY_SIZE_BYTES));
+  return Buffer.from(hkdfSync('sha256', material, '', info, KEY_SIZE_BYTES));
+}
+
+/** The bytes that a provider encrypts. The caller wipes them. */
+export function toBoundKey(key: KeyObject, context: WrapContext): Buffer {
+  return withMaterial(key, (material) => {
+    const binding = bind(material, context);
+    // SECURITY: written in place: `Buffer.concat` might take a slice of the shared pool.
+    const bytes = Buffer.alloc(BOUND_KEY_SIZE_BYTES);
+    bytes.set(material, 0);
+    bytes.set(binding, KEY_SIZE_BYTES);
+    wipe(binding);
+    return bytes;
+  });
+}
+
+/**
+ * The key of what a provider decrypted; wipes `bytes`, which are untrusted.
+ *
+ * @throws {KeysError} `KEYS_KEY_UNREADABLE` when they are not a key bound to this context.
+ */
+export function takeBoundKey(bytes: Uint8Array, context: WrapContext): KeyObject {
+  try {
+    if (bytes.length !== BOUND_KEY_SIZE_BYTES) {
+      throw new KeysError('KEYS_KEY_UNREADABLE', 'provider gave something that is not a key');
+    }
+    const material = bytes.subarray(0, KEY_SIZE_BYTES);
+    const binding = bind(material, context);
+    const isBound = timingSafeEqual(binding, bytes.subarray(KEY_SIZE_BYTES));
+    wipe(binding);
+    if (!isBound) {
+      throw new KeysError('KEYS_KEY_UNREADABLE', 'provider gave a key that is not of this context');
+    }
+    return takeKey(Buffer.from(material));
+  } finally {
+    wipe(bytes);
+  }
+}
