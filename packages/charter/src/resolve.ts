@@ -24,7 +24,7 @@ import {
 } from './flow-box.ts';
 import { type Home, resolveHomes } from './home.ts';
 import { checkMechanisms, checkRegimes } from './law-check.ts';
-import { INSTANT_COUNT_MAX } from './limits.ts';
+import { CONDITION_COUNT_MAX, INSTANT_COUNT_MAX } from './limits.ts';
 import { checkPlaceNames, checkPlaces } from './place-check.ts';
 import { createPlaceBook, type PlaceBook } from './places.ts';
 import { type CompiledRule, checkAggregate, readRulings, toVariants } from './ruling.ts';
@@ -300,29 +300,49 @@ function withKnownDate(document: CharterDocument, report: Report): CharterDocume
   return { ...document, atlas: newest };
 }
 
+/** Every regime that a datum can carry. */
+function listCarried(
+  document: CharterDocument,
+  homes: ReadonlyMap<string, Home>,
+): readonly string[] {
+  const ofHomes = [...homes.values()].flatMap((home) => (home.ok ? home.regimes : []));
+  return [...new Set([...ofHomes, ...Object.keys(document.regimes ?? {})])].sort();
+}
+
+function listConditions(document: CharterDocument, report: Report): readonly string[] {
+  const conditions = Object.keys(document.conditions ?? {});
+  if (conditions.length > CONDITION_COUNT_MAX) {
+    report({
+      code: 'CHARTER_SHAPE_INVALID',
+      message: `the charter has ${conditions.length} conditions`,
+      pointer: '/conditions',
+      expected: `at most ${CONDITION_COUNT_MAX}`,
+    });
+  }
+  return conditions.slice(0, CONDITION_COUNT_MAX);
+}
+
+function resolveProviders(document: CharterDocument, report: Report): readonly CompiledProvider[] {
+  return Object.entries(document.providers ?? {}).map(([id, { location, operator }]) => {
+    checkJurisdiction(location, `/providers${toPointerStep(id)}/location`, report);
+    checkJurisdiction(operator, `/providers${toPointerStep(id)}/operator`, report);
+    return { id, location, operator };
+  });
+}
+
 /** Looks up every name and writes every rule out. */
 export function resolveCharter(written: CharterDocument, report: Report): Resolved {
   const document = withKnownDate(written, report);
   const cells = resolveCells(document, report);
   checkRegimes(document, report);
   checkMechanisms(document, report);
-  const providers = Object.entries(document.providers ?? {}).map(([id, { location, operator }]) => {
-    checkJurisdiction(location, `/providers${toPointerStep(id)}/location`, report);
-    checkJurisdiction(operator, `/providers${toPointerStep(id)}/operator`, report);
-    return { id, location, operator };
-  });
+  const providers = resolveProviders(document, report);
   const homes = resolveHomes(document, report);
   checkNames(document, homes, report);
   const mechanisms = Object.entries(document.mechanisms ?? {}).map(([id, clause]) =>
     resolveMechanism(id, clause, report),
   );
-  const regimes = [
-    ...new Set(
-      [...homes.values()]
-        .flatMap((home) => (home.ok ? home.regimes : []))
-        .concat(Object.keys(document.regimes ?? {})),
-    ),
-  ].sort();
+  const regimes = listCarried(document, homes);
   const origins = [...homes].filter(([, home]) => home.ok).map(([origin]) => origin);
   const book = createPlaceBook({
     onDate: document.atlas,
@@ -332,7 +352,7 @@ export function resolveCharter(written: CharterDocument, report: Report): Resolv
   checkPlaces(document, book, report);
   checkPlaceNames([...toTerritories(document).values()].flat(), book, report);
   const instantsMs = listInstants(document, mechanisms, book, report);
-  const conditions = Object.keys(document.conditions ?? {});
+  const conditions = listConditions(document, report);
   const attributes = createAttributes({
     roles: Object.keys(document.roles),
     employers: Object.keys(document.employers),

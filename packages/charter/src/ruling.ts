@@ -98,6 +98,85 @@ export interface Ruling {
   readonly boxes: readonly Box[];
 }
 
+interface ReadOptions {
+  readonly pointer: string;
+  readonly categories: readonly string[];
+  readonly reader: BoxReader;
+  readonly report: Report;
+}
+
+function readRule(clause: RuleClause, options: ReadOptions): Ruling {
+  const { pointer, reader, report } = options;
+  const effect = clause.allow === undefined ? 'forbid' : 'allow';
+  const id = clause.allow ?? clause.forbid ?? 'nameless';
+  if ((clause.allow === undefined) === (clause.forbid === undefined)) {
+    report({
+      code: 'CHARTER_SHAPE_INVALID',
+      message: 'a rule either allows or forbids',
+      pointer,
+      expected: '`allow: <id>` or `forbid: <id>`',
+    });
+  }
+  if (effect === 'forbid' && clause.obligations) {
+    report({
+      code: 'CHARTER_OBLIGATION_INVALID',
+      message: 'a rule that forbids has no obligations',
+      pointer: `${pointer}/obligations`,
+      expected: 'obligations on rules that allow',
+    });
+  }
+  const obligations = toObligations(clause.obligations, options);
+  const { because, source } = clause;
+  const rule = { id, effect, because, source, obligations, pointer, isException: false } as const;
+  return { rule, clause, boxes: reader.read(clause, pointer) };
+}
+
+function readException(
+  clause: ExceptionClause,
+  options: ReadOptions & { readonly roles: readonly string[] },
+): Ruling {
+  const { pointer, reader, report, roles } = options;
+  if (!roles.includes(clause.approver)) {
+    const suggestion = findNearest(clause.approver, roles);
+    report({
+      code: 'CHARTER_NAME_UNKNOWN',
+      message: `\`${clause.approver}\` is no role of this charter`,
+      pointer: `${pointer}/approver`,
+      expected: 'a role of this charter',
+      ...(suggestion === undefined ? {} : { suggestion }),
+    });
+  }
+  const obligations = toObligations(clause.obligations, options);
+  const { exception: id, reason: because, source } = clause;
+  const rule = {
+    id,
+    effect: 'allow',
+    because,
+    source,
+    obligations,
+    pointer,
+    isException: true,
+  } as const;
+  return { rule, clause, boxes: reader.read(clause, pointer) };
+}
+
+function checkIds(rulings: readonly Ruling[], report: Report): void {
+  const seen = new Map<string, string>();
+  for (const { rule } of rulings) {
+    const first = seen.get(rule.id);
+    if (first === undefined) {
+      seen.set(rule.id, rule.pointer);
+      continue;
+    }
+    report({
+      code: 'CHARTER_RULE_DUPLICATE',
+      message: `\`${rule.id}\` is the id of another rule already`,
+      pointer: `${rule.pointer}/${rule.isException ? 'exception' : rule.effect}`,
+      expected: `an id of its own; the other is at \`${first}\``,
+    });
+  }
+}
+
 /** Reads rules, then exceptions. */
 export function readRulings(
   document: CharterDocument,
@@ -105,73 +184,16 @@ export function readRulings(
   report: Report,
 ): readonly Ruling[] {
   const categories = Object.keys(document.categories);
-  const seen = new Map<string, string>();
-  const claim = (id: string, pointer: string): void => {
-    const first = seen.get(id);
-    if (first !== undefined)
-      report({
-        code: 'CHARTER_RULE_DUPLICATE',
-        message: `\`${id}\` is the id of another rule already`,
-        pointer,
-        expected: `an id of its own; the other is at \`${first}\``,
-      });
-    else seen.set(id, pointer);
-  };
-  const rules = document.rules.map((clause, index): Ruling => {
-    const pointer = `/rules/${index}`;
-    const effect = clause.allow === undefined ? 'forbid' : 'allow';
-    const id = clause.allow ?? clause.forbid ?? `rule-${index}`;
-    if ((clause.allow === undefined) === (clause.forbid === undefined)) {
-      report({
-        code: 'CHARTER_SHAPE_INVALID',
-        message: 'a rule either allows or forbids',
-        pointer,
-        expected: '`allow: <id>` or `forbid: <id>`',
-      });
-    }
-    claim(id, `${pointer}/${effect}`);
-    if (effect === 'forbid' && clause.obligations)
-      report({
-        code: 'CHARTER_OBLIGATION_INVALID',
-        message: 'a rule that forbids has no obligations',
-        pointer: `${pointer}/obligations`,
-        expected: 'obligations on rules that allow',
-      });
-    const obligations = toObligations(clause.obligations, { pointer, categories, report });
-    const { because, source } = clause;
-    return {
-      rule: { id, effect, because, source, obligations, pointer, isException: false },
-      clause,
-      boxes: reader.read(clause, pointer),
-    };
-  });
-  const exceptions = (document.exceptions ?? []).map((clause, index): Ruling => {
-    const pointer = `/exceptions/${index}`;
-    claim(clause.exception, `${pointer}/exception`);
-    if (!Object.hasOwn(document.roles, clause.approver)) {
-      report({
-        code: 'CHARTER_NAME_UNKNOWN',
-        message: `\`${clause.approver}\` is no role of this charter`,
-        pointer: `${pointer}/approver`,
-        expected: 'a role of this charter',
-      });
-    }
-    const obligations = toObligations(clause.obligations, { pointer, categories, report });
-    return {
-      rule: {
-        id: clause.exception,
-        effect: 'allow',
-        because: clause.reason,
-        source: clause.source,
-        obligations,
-        pointer,
-        isException: true,
-      },
-      clause,
-      boxes: reader.read(clause, pointer),
-    };
-  });
-  return [...rules, ...exceptions];
+  const roles = Object.keys(document.roles);
+  const rules = document.rules.map((clause, index) =>
+    readRule(clause, { pointer: `/rules/${index}`, categories, reader, report }),
+  );
+  const exceptions = (document.exceptions ?? []).map((clause, index) =>
+    readException(clause, { pointer: `/exceptions/${index}`, categories, reader, report, roles }),
+  );
+  const rulings = [...rules, ...exceptions];
+  checkIds(rulings, report);
+  return rulings;
 }
 
 /** Rules that forbid, less what exceptions lift from them. */

@@ -12,24 +12,15 @@ import {
 } from '@bailiwick/charter';
 import type { Decision, Flow } from '@bailiwick/kernel';
 import { DecisionStore, mixWord } from './decisions.ts';
-import { NearestSearch } from './explain.ts';
+import { type Decider, type Explanation, NearestSearch } from './explain.ts';
 import { ELSEWHERE, Interner, UNKNOWN } from './interner.ts';
 import { createTables, type Tables } from './tables.ts';
 
-/** A decision with the changes under which the flow would be allowed. */
-export interface Explanation {
-  /** `nearest` is filled in on denials. */
-  readonly decision: Decision;
-  /** The decision in one paragraph. */
-  readonly words: string;
-}
-
 /** Decides flows under one charter and one tenant's terms. Pure: the same flow, the same answer. */
-export interface Engine {
+export interface Engine extends Decider {
   /** SHA-256 of the charter. */
   readonly hash: string;
   readonly serial: number;
-  readonly charter: CompiledCharter;
   /** Never throws. Denials come without `nearest`; `explain` has them. */
   decide(flow: Flow): Decision;
   explain(flow: Flow): Explanation;

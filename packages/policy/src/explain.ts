@@ -19,8 +19,21 @@ import {
   FORMS,
   type NearestFlow,
 } from '@bailiwick/kernel';
-import type { Engine, Explanation } from './engine.ts';
 import type { Tables } from './tables.ts';
+
+/** A decision with the changes under which the flow would be allowed. */
+export interface Explanation {
+  /** `nearest` is filled in on denials. */
+  readonly decision: Decision;
+  /** The decision in one paragraph. */
+  readonly words: string;
+}
+
+/** Whatever decides flows under a charter. */
+export interface Decider {
+  readonly charter: CompiledCharter;
+  decide(flow: Flow): Decision;
+}
 
 /** Most nearest flows told. */
 export const NEAREST_COUNT_MAX = 3;
@@ -52,12 +65,12 @@ const FIXED: readonly AttributeId[] = [
 
 /** Searches the nearest allowed flows under one engine. */
 export class NearestSearch {
-  readonly #engine: Engine;
+  readonly #engine: Decider;
   readonly #charter: CompiledCharter;
   readonly #tables: Tables;
   readonly #changes: readonly Change[];
 
-  constructor(engine: Engine, tables: Tables) {
+  constructor(engine: Decider, tables: Tables) {
     this.#engine = engine;
     this.#charter = engine.charter;
     this.#tables = tables;

@@ -4,5 +4,5 @@ export {
   ELEMENT_COUNT_MAX,
   type Engine,
   type EngineOptions,
-  type Explanation,
 } from './engine.ts';
+export { type Explanation, NEAREST_COUNT_MAX } from './explain.ts';
