@@ -168,10 +168,13 @@ export class Sequencer {
    * SECURITY: a head is signed only when the last signed one is its beginning, by proof from the tiles. A
    * database that was set back or rewritten under a running cell is not signed.
    */
-  async #sign(head: LogHead): Promise<void> {
+  async #sign(sequenced: LogHead): Promise<void> {
     const { epoch, store, signer, clock } = this.#options;
     this.#signed ??= await this.#readSigned();
     const signed = this.#signed;
+    // Another replica may have sequenced and signed more since: then the head of now is what counts.
+    const isBehind = sequenced.size < (signed?.size ?? 0);
+    const head = isBehind ? await store.readHead(epoch) : sequenced;
     if (signed !== undefined && signed.size > 0) await this.#assertExtends(signed, head);
     if (head.size === (signed?.size ?? 0)) return;
     const note = signer.signCheckpoint(head);
