@@ -7,7 +7,7 @@ import { type ClientConfig, loadConfig, toStateDirectory } from '../config.ts';
 import { openClient } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { createActors } from '../demo/actors.ts';
-import { loadRetailer, prepareCollections } from '../demo/load.ts';
+import { loadNeighbour, loadRetailer, prepareCollections } from '../demo/load.ts';
 import { createNarrator } from '../demo/narrator.ts';
 import type { Stage } from '../demo/stage.ts';
 import { tellStory } from '../demo/story.ts';
@@ -163,6 +163,7 @@ async function load(work: Work): Promise<Stage> {
     );
   await prepareCollections((await open(RETAILER, 'tenant-admin')).values());
   await prepareCollections((await open(NEIGHBOUR, 'tenant-admin')).values());
+  await loadNeighbour(await actors.in('eu-de', 'shop-service', NEIGHBOUR));
   const cells = await open(RETAILER, 'shop-service');
   const [first] = cells.values();
   if (first === undefined) throw new Error('assertion failed: there is a cell');

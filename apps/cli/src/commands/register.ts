@@ -43,8 +43,8 @@ function registerSystem(program: Command): void {
     .option('--once', 'stop everything at the end')
     .option('--no-story', 'only start')
     .option('--port <number>', 'first of the ports used', '7400')
-    .option('--customers <count>', 'customers to generate', '5000')
-    .option('--orders <count>', 'orders to generate', '20000')
+    .option('--customers <count>', 'customers to generate', '5100')
+    .option('--orders <count>', 'orders to generate', '20400')
     .option('--charter <file>', 'charter to start with (default: charters/retailer.yaml)')
     .action(lazy(async () => (await import('./demo.ts')).runDemo));
   program

@@ -70,6 +70,15 @@ export async function loadRetailer(options: LoadOptions): Promise<Loaded> {
   return { customers: customersTally, orders: ordersTally, housed };
 }
 
+/** A few customers of the neighbour's, so that there is something to read while others are closed. */
+export async function loadNeighbour(cell: Cell): Promise<void> {
+  const customers = generateCustomers({ seed: DEMO_SEED + 7, customersCount: 400 });
+  const lines = customers
+    .filter(({ country }) => country === 'de')
+    .map((customer) => JSON.stringify(toCustomerDraft(customer)));
+  unwrap(await cell.collection('customers').import(`${lines.join('\n')}\n`));
+}
+
 /** Residencies in which a collection holds exactly what would be sent: an earlier start loaded them. */
 async function findLoaded(
   { charter, cells }: LoadOptions,

@@ -254,7 +254,7 @@ const BESIDE_THE_UNION: readonly Row[] = [
   },
   {
     of: 'is:Iceland',
-    weight: 15,
+    weight: 6,
     given: 'Guðrún,Þór,Sigríður,Ólafur,Ásta,Björk',
     family: 'Jónsdóttir,Þórsson,Sigurðsson,Ólafsdóttir,Bjarnadóttir',
     streets: 'Laugavegur,Hverfisgata,Skólavörðustígur',

@@ -26,6 +26,8 @@ export interface Narrator {
   run(command: string, answer: string): void;
   /** Ends the story unless this holds. */
   claim(isTrue: boolean, whatHolds: string): void;
+  /** As `claim`, without a line when it holds: for what is looked at again and again. */
+  insist(isTrue: boolean, whatHolds: string): void;
   /** Ends the story unless there is a value; gives it. */
   demand<T>(value: T | undefined, whatHolds: string): T;
   /** What was told, for `--json`. */
@@ -38,13 +40,15 @@ export function createNarrator({ isJson, paint }: Output): Narrator {
   const write = (line: string): void => {
     if (!isJson) process.stdout.write(`${line}\n`);
   };
+  const insist = (isTrue: boolean, whatHolds: string): void => {
+    if (isTrue) return;
+    throw new CliError(
+      'CLI_STORY_BROKEN',
+      `step ${steps.length} did not do what it says: ${whatHolds}`,
+    );
+  };
   const claim = (isTrue: boolean, whatHolds: string): void => {
-    if (!isTrue) {
-      throw new CliError(
-        'CLI_STORY_BROKEN',
-        `step ${steps.length} did not do what it says: ${whatHolds}`,
-      );
-    }
+    insist(isTrue, whatHolds);
     steps.at(-1)?.claims.push(whatHolds);
     write(`   ${paint('green', 'ok')} ${whatHolds}`);
   };
@@ -70,6 +74,7 @@ export function createNarrator({ isJson, paint }: Output): Narrator {
       return answer;
     },
     claim,
+    insist,
     demand<T>(value: T | undefined, whatHolds: string): T {
       claim(value !== undefined, whatHolds);
       if (value === undefined) throw new Error('assertion failed: a claim that fails throws');

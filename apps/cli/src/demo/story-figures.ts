@@ -59,7 +59,7 @@ async function transfer(
       );
       return now;
     }
-    narrator.claim(
+    narrator.insist(
       now.state !== 'failed' && now.state !== 'refused' && performance.now() < deadline,
       `the transfer completes (it is \`${now.state}\`)`,
     );
@@ -102,6 +102,10 @@ async function claimFigures(
   narrator.claim(
     delivery.groups.length > 0 && delivery.groups.length <= large.length,
     'no small group is among them',
+  );
+  narrator.claim(
+    large.length < expected.size,
+    'small ones there were: Iceland has too few orders in a month',
   );
   narrator.claim(
     delivery.groups.every(({ values, count, sums }) => {

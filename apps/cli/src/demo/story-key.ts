@@ -98,12 +98,15 @@ async function claimClosed({ narrator, actors }: Stage): Promise<void> {
 
 async function claimOthersGoOn({ narrator, actors }: Stage): Promise<void> {
   const neighbour = await actors.in('eu-de', 'shop-service', NEIGHBOUR);
-  const theirs = await narrator.ask({
+  const theirs = await narrator.ask<{ readonly items?: readonly unknown[] }>({
     cell: neighbour,
     call: { method: 'POST', path: SEARCH, body: { pageSize: 1 } },
     show: toCount,
   });
-  narrator.claim(theirs.ok, 'the other tenant of the same cell goes on');
+  narrator.claim(
+    theirs.ok && (theirs.value.items?.length ?? 0) > 0,
+    'the other tenant of the same cell goes on',
+  );
   const elsewhere = await actors.in('uk-lon', 'shop-service');
   const other = await narrator.ask({
     cell: elsewhere,

@@ -104,7 +104,7 @@ async function until(
   for (;;) {
     const [decision] = unwrap(await cell.decide([FIGURES])).items;
     if (decision !== undefined && isReached(decision)) return decision;
-    narrator.claim(
+    narrator.insist(
       performance.now() < deadline,
       'freshness follows the control plane within seconds',
     );
