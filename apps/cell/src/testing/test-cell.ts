@@ -58,6 +58,7 @@ export interface BundleOverrides {
   readonly charterSerial?: number;
   readonly cell?: CellId;
   readonly bundleKeys?: readonly string[];
+  readonly trustSerial?: number;
   /** Approvers who sign for the charter; default both. */
   readonly charterApprovers?: readonly DsseSigner[];
   readonly approvals?: readonly DsseEnvelope[];
@@ -358,7 +359,10 @@ class RunningTestCell implements TestCell {
         location: place.jurisdiction,
         operator: place.operator,
       })),
-      trust: { serial: 1, bundleKeys: overrides.bundleKeys ?? config.control.bundleKeys },
+      trust: {
+        serial: overrides.trustSerial ?? 1,
+        bundleKeys: overrides.bundleKeys ?? config.control.bundleKeys,
+      },
       approvals: [...(approval === undefined ? [] : [approval]), ...(overrides.approvals ?? [])],
     };
   }

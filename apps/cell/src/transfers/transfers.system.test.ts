@@ -383,12 +383,11 @@ describe('a transfer as a job', () => {
     const delivery: Delivery = parseDelivery(payload);
     const shown = delivery.groups.map(({ values, count, sums }) => [...values, count, ...sums]);
     // nl 2026-01 is too small; without its complements it would follow from totals by country or month.
-    expect(shown).toEqual(
-      [
-        ['de', '2026-01', 12, 13.2],
-        ['de', '2026-02', 14, 15.4],
-      ].filter(([country]) => shown.some(([one]) => one === country)),
-    );
+    // One order came late, above.
+    expect(shown).toEqual([
+      ['de', '2026-01', 12, 13.2],
+      ['de', '2026-02', 15, 20.4],
+    ]);
     expect(shown.some(([country]) => country === 'nl')).toBe(false);
     expect(done.suppressedCount).toBeGreaterThanOrEqual(2);
     const here = await bodiesOf(eu, body.transferId);
