@@ -103,6 +103,8 @@ function toDayMs(text: string | undefined): number | undefined {
 export class BoxReader {
   readonly #context: BoxContext;
   readonly #report: Report;
+  /** Boxes of places by what was asked for: rules name the same places again and again. */
+  readonly #known = new Map<string, readonly Box[]>();
 
   constructor(context: BoxContext, report: Report) {
     this.#context = context;
@@ -149,6 +151,17 @@ export class BoxReader {
 
   /** A place at each period: boxes of places and the periods in which exactly these count. */
   #periodBoxes(id: AttributeId, items: readonly Item[], isNot: boolean): readonly Box[] {
+    const key = [id, isNot, ...items.map((item) => item.name)].join(' ');
+    const known = this.#known.get(key);
+    if (known) return known;
+    const boxes = this.#createPeriodBoxes(id, items, isNot);
+    // What is unknown is reported wherever it stands.
+    const isKnown = items.every((item) => this.#context.book.findMembers(item.name));
+    if (isKnown) this.#known.set(key, boxes);
+    return boxes;
+  }
+
+  #createPeriodBoxes(id: AttributeId, items: readonly Item[], isNot: boolean): readonly Box[] {
     const attribute = this.#attribute(id);
     const ends = new Float64Array(attribute.values.length);
     for (const item of items) {

@@ -388,7 +388,7 @@ describe('hostile texts', () => {
     it(`refuses ${name} at once`, () => {
       const started = performance.now();
       expect(problemsOf(text)).toContainEqual(expect.objectContaining({ code }));
-      expect(performance.now() - started).toBeLessThan(2000);
+      expect(performance.now() - started).toBeLessThan(5000);
     });
   };
   bounded('ten megabytes', `name: ${'x'.repeat(10_000_000)}`, 'CHARTER_TEXT_TOO_LARGE');
@@ -408,6 +408,13 @@ describe('hostile texts', () => {
     'CHARTER_YAML_INVALID',
   );
   bounded('a sequence of dashes', '- '.repeat(100_000), 'CHARTER_YAML_INVALID');
+  bounded('a ladder of blocks', '? '.repeat(300_000), 'CHARTER_YAML_INVALID');
+  bounded(
+    'many keys',
+    Array.from({ length: 50_000 }, (_, index) => `k${index}: 1`).join('\n'),
+    'CHARTER_KEY_UNKNOWN',
+  );
+  bounded('a second document', `${SMALL}---\nrules: []\n`, 'CHARTER_YAML_INVALID');
   bounded('nothing', '', 'CHARTER_SHAPE_INVALID');
   bounded('a number', '42', 'CHARTER_SHAPE_INVALID');
   bounded('a prototype', '__proto__: { charter: 1 }', 'CHARTER_KEY_UNKNOWN');

@@ -2,7 +2,16 @@
 // Reads YAML text into plain values and remembers where each stood. The text is attacker-controlled: its
 // size, depth and keys are bounded here, aliases are refused outright (a charter repeats itself through
 // `places`, and a bomb of aliases needs aliases), and only the types of the YAML 1.2 core schema exist.
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+} from 'yaml';
 import type { CharterProblem, UnplacedProblem } from './errors.ts';
 import { CHARTER_SIZE_BYTES_MAX, YAML_DEPTH_MAX } from './limits.ts';
 import { toPointerStep } from './shape.ts';
@@ -24,6 +33,9 @@ export interface YamlReading {
 
 const START: Position = { line: 1, column: 1 };
 
+/** A line that opens one block inside of the other: `- - - -`. */
+const BLOCK_LADDER: RegExp = /^[ \t]*(?:[-?][ \t]+){33}/m;
+
 /** Deepest nesting of flow brackets outside of quotes and comments; an upper bound is enough. */
 function measureFlowDepth(text: string): number {
   let depth = 0;
@@ -32,7 +44,6 @@ function measureFlowDepth(text: string): number {
     const code = text.charCodeAt(index);
     if (code === 0x5b || code === 0x7b) depth += 1;
     else if (code === 0x5d || code === 0x7d) depth = Math.max(0, depth - 1);
-    else if (code === 0x0a) depth = depth > 512 ? depth : depth;
     if (depth > deepest) deepest = depth;
   }
   return deepest;
@@ -164,6 +175,39 @@ function toNode(value: unknown): Node | null {
   return isAlias(value) || isMap(value) || isScalar(value) || isSeq(value) ? value : null;
 }
 
+/** The library's message as ours; it recurses, and says so when the stack ends. */
+function toMessage(message: string): string {
+  const [line = 'not yaml'] = message.split('\n');
+  return line.includes('call stack')
+    ? 'the text is nested too deeply'
+    : line.toLowerCase().replace(/\.$/, '').slice(0, 200);
+}
+
+const TOO_DEEP = {
+  code: 'CHARTER_YAML_INVALID',
+  message: 'the text is nested too deeply',
+  expected: `at most ${YAML_DEPTH_MAX} levels`,
+} as const;
+
+/** The library's document; `undefined` when the text is nested so deeply that its stack ended. */
+function parseText(text: string, lineCounter: LineCounter): Document.Parsed | undefined {
+  try {
+    return parseDocument(text, {
+      lineCounter,
+      version: '1.2',
+      schema: 'core',
+      uniqueKeys: false,
+      strict: true,
+      prettyErrors: false,
+      // `silent` would also drop the error about a second document in the text.
+      logLevel: 'error',
+    });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return undefined;
+  }
+}
+
 /** Reads one YAML text. Never throws: what is wrong is listed. */
 export function readYaml(text: string): YamlReading {
   if (text.length > CHARTER_SIZE_BYTES_MAX) {
@@ -173,27 +217,16 @@ export function readYaml(text: string): YamlReading {
       expected: `at most ${CHARTER_SIZE_BYTES_MAX}`,
     });
   }
-  if (measureFlowDepth(text) > 4 * YAML_DEPTH_MAX) {
-    return fail({
-      code: 'CHARTER_YAML_INVALID',
-      message: 'the text is nested too deeply',
-      expected: `at most ${YAML_DEPTH_MAX} levels`,
-    });
+  if (measureFlowDepth(text) > 4 * YAML_DEPTH_MAX || BLOCK_LADDER.test(text)) {
+    return fail(TOO_DEEP);
   }
   const lines = new LineCounter();
-  const document = parseDocument(text, {
-    lineCounter: lines,
-    version: '1.2',
-    schema: 'core',
-    uniqueKeys: false,
-    strict: true,
-    prettyErrors: false,
-    logLevel: 'silent',
-  });
+  const document = parseText(text, lines);
+  if (document === undefined) return fail(TOO_DEEP);
   const walker = new Walker(lines);
   const problems: CharterProblem[] = document.errors.slice(0, 20).map((error) => ({
     code: 'CHARTER_YAML_INVALID',
-    message: error.message.split('\n')[0]?.toLowerCase().slice(0, 200) ?? 'not yaml',
+    message: toMessage(error.message),
     pointer: '',
     expected: 'YAML 1.2',
     ...walker.toPosition(error.pos[0]),
@@ -201,7 +234,7 @@ export function readYaml(text: string): YamlReading {
   for (const warning of document.warnings.slice(0, 20)) {
     problems.push({
       code: 'CHARTER_YAML_INVALID',
-      message: warning.message.split('\n')[0]?.toLowerCase().slice(0, 200) ?? 'not yaml',
+      message: toMessage(warning.message),
       pointer: '',
       expected: 'YAML 1.2 without tags of its own',
       ...walker.toPosition(warning.pos[0]),

@@ -3,6 +3,7 @@
 // validator because a choice of three shapes (one value, several, all but some) must give one error that
 // says what was expected, with the near-miss, and not one error for each branch.
 import type { CharterProblemCode, UnplacedProblem } from './errors.ts';
+import { PROBLEM_COUNT_MAX } from './limits.ts';
 import type { JsonSchema } from './schema.ts';
 import { findNearest, isLookalike, toSkeleton } from './suggest.ts';
 
@@ -136,7 +137,9 @@ function checkKeys(
       });
     }
   }
+  let refused = 0;
   for (const [key, item] of Object.entries(value)) {
+    if (refused > PROBLEM_COUNT_MAX) return;
     const itemPointer = pointer + toPointerStep(key);
     const itemSchema = Object.hasOwn(properties, key)
       ? properties[key]
@@ -145,6 +148,7 @@ function checkKeys(
       checkShape(itemSchema, item, itemPointer, report);
       continue;
     }
+    refused += 1;
     const nearest = findNearest(key, Object.keys(properties));
     const isNamed = patterns.length > 0;
     report({

@@ -68,7 +68,7 @@ export class NearestSearch {
   readonly #engine: Decider;
   readonly #charter: CompiledCharter;
   readonly #tables: Tables;
-  readonly #changes: readonly Change[];
+  readonly #changes: Readonly<Record<Kind, readonly Change[]>>;
 
   constructor(engine: Decider, tables: Tables) {
     this.#engine = engine;
@@ -106,48 +106,38 @@ export class NearestSearch {
     );
   }
 
-  #listChanges(): readonly Change[] {
+  #listChanges(): Readonly<Record<Kind, readonly Change[]>> {
     const { mechanisms, cells, purposes } = this.#charter;
-    return [
-      ...FORMS.map((form): Change => {
+    return {
+      form: FORMS.map((form): Change => {
         const apply = (flow: Flow): Flow => ({ ...flow, form });
         const words = `as \`${form}\``;
         return { kind: 'form', value: form, words, apply, mask: this.#row('form', form) };
       }),
-      ...mechanisms.map(({ id }): Change => {
+      mechanism: mechanisms.map(({ id }): Change => {
         const apply = (flow: Flow): Flow => ({ ...flow, mechanism: id });
         const words = `under \`${id}\``;
         return { kind: 'mechanism', value: id, words, apply, mask: this.#row('mechanism', id) };
       }),
-      ...cells.map(({ id, location, operator }): Change => {
+      to: cells.map(({ id, location, operator }): Change => {
         const to: Destination = { kind: 'cell', id, location, operator };
         const apply = (flow: Flow): Flow => ({ ...flow, to });
         const mask = this.#destinationMask(to);
         return { kind: 'to', value: id, words: `to \`${id}\``, apply, mask };
       }),
-      ...CONSENTS.map((consent): Change => {
+      consent: CONSENTS.map((consent): Change => {
         const apply = (flow: Flow): Flow => ({ ...flow, consent });
         const words = `if consent were \`${consent}\``;
-        return {
-          kind: 'consent',
-          value: consent,
-          words,
-          apply,
-          mask: this.#row('consent', consent),
-        };
+        const mask = this.#row('consent', consent);
+        return { kind: 'consent', value: consent, words, apply, mask };
       }),
-      ...purposes.map((purpose): Change => {
+      purpose: purposes.map((purpose): Change => {
         const apply = (flow: Flow): Flow => ({ ...flow, purpose });
         const words = `if its purpose really were \`${purpose}\``;
-        return {
-          kind: 'purpose',
-          value: purpose,
-          words,
-          apply,
-          mask: this.#row('purpose', purpose),
-        };
+        const mask = this.#row('purpose', purpose);
+        return { kind: 'purpose', value: purpose, words, apply, mask };
       }),
-    ];
+    };
   }
 
   /** Masks of what stays, one per element of the set-valued attributes. */
@@ -188,13 +178,12 @@ export class NearestSearch {
   }
 
   /** True when every element is allowed by a rule and forbidden by none. */
-  #isAllowed(elements: readonly Int32Array[], parts: readonly Int32Array[]): boolean {
+  #isAllowed(elements: readonly Int32Array[], left: Int32Array, right: Int32Array): boolean {
     const { forbids, wordCount } = this.#tables;
     for (const element of elements) {
       let allowing = 0;
       for (let word = 0; word < wordCount; word += 1) {
-        let bits = element[word] ?? 0;
-        for (const part of parts) bits &= part[word] ?? 0;
+        const bits = (element[word] ?? 0) & (left[word] ?? 0) & (right[word] ?? 0);
         const forbidding = forbids[word] ?? 0;
         if ((bits & forbidding) !== 0) return false;
         allowing |= bits & ~forbidding;
@@ -219,39 +208,40 @@ export class NearestSearch {
       consent: this.#row('consent', flow.consent),
       purpose: this.#row('purpose', flow.purpose),
     };
-    const rest = (first: Kind, second?: Kind): readonly Int32Array[] =>
-      KINDS.filter((kind) => kind !== first && kind !== second).map((kind) => own[kind]);
     const found: NearestFlow[] = [];
-    const propose = (...changes: readonly Change[]): void => {
+    const propose = (...changes: readonly Change[]): boolean => {
       const changed = changes.reduce((last, change) => change.apply(last), flow);
       const decision = this.#engine.decide(changed);
       if (decision.outcome === 'allow') found.push(toNearest(changes, decision));
+      return found.length === NEAREST_COUNT_MAX;
     };
-    for (const change of this.#changes) {
-      if (this.#isAllowed(elements, [change.mask, ...rest(change.kind)])) propose(change);
-      if (found.length === NEAREST_COUNT_MAX) return found;
+    /** What stays when these are changed, per element. */
+    const keep = (...kinds: readonly Kind[]): readonly Int32Array[] => {
+      const stays = this.#and(
+        ...KINDS.filter((kind) => !kinds.includes(kind)).map((kind) => own[kind]),
+      );
+      return elements.map((element) => this.#and(element, stays));
+    };
+    for (const kind of KINDS) {
+      const partial = keep(kind);
+      for (const change of this.#changes[kind]) {
+        if (this.#isAllowed(partial, change.mask, change.mask) && propose(change)) return found;
+      }
     }
-    if (found.length > 0) return found;
-    this.#findPairs(elements, rest, propose, () => found.length === NEAREST_COUNT_MAX);
+    if (found.length === 0) this.#findPairs(keep, propose);
     return found;
   }
 
   #findPairs(
-    elements: readonly Int32Array[],
-    rest: (first: Kind, second: Kind) => readonly Int32Array[],
-    propose: (first: Change, second: Change) => void,
-    isEnough: () => boolean,
+    keep: (...kinds: readonly Kind[]) => readonly Int32Array[],
+    propose: (...changes: readonly Change[]) => boolean,
   ): void {
     for (const [position, first] of KINDS.entries()) {
       for (const second of KINDS.slice(position + 1)) {
-        const others = this.#and(...rest(first, second));
-        const partial = elements.map((element) => this.#and(element, others));
-        for (const left of this.#changes) {
-          if (left.kind !== first) continue;
-          for (const right of this.#changes) {
-            if (right.kind !== second) continue;
-            if (this.#isAllowed(partial, [left.mask, right.mask])) propose(left, right);
-            if (isEnough()) return;
+        const partial = keep(first, second);
+        for (const left of this.#changes[first]) {
+          for (const right of this.#changes[second]) {
+            if (this.#isAllowed(partial, left.mask, right.mask) && propose(left, right)) return;
           }
         }
       }
