@@ -28,12 +28,16 @@ export function toCredentials(account: ConfiguredAccount): Record<string, Accoun
 /** Opens a client for the account that the configuration chose, or for another one of it. */
 export function openClient(
   config: ClientConfig,
-  account: ConfiguredAccount = config.account.value,
+  {
+    account = config.account.value,
+    deadlineMs,
+  }: { readonly account?: ConfiguredAccount; readonly deadlineMs?: number } = {},
 ): Client {
   const ca = config.caFile === undefined ? undefined : readText(config.caFile, 'the CA bundle');
   return createClient({
     account: toCredentials(account),
     ...(ca === undefined ? {} : { ca }),
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
     ...(config.directory === undefined ? { cells: config.cells } : { directory: config.directory }),
   });
 }

@@ -36,6 +36,8 @@ export interface ClientOptions {
   readonly cells?: Readonly<Record<string, PinnedCell>>;
   /** PEM of the certificate authorities to trust instead of the system's. */
   readonly ca?: string;
+  /** Deadline of each call that states none, signing in and discovery included. */
+  readonly deadlineMs?: number;
 }
 
 export interface CellOptions {
@@ -88,7 +90,8 @@ export function createClient(options: ClientOptions): Client {
     keys: (options.directory?.keys ?? []).map(parseDirectoryKey),
     toTransport(endpoint) {
       const id = `${endpoint.name} ${endpoint.host ?? ''} ${endpoint.port}`;
-      const open = transports.get(id) ?? openTransport({ endpoint, ...toCa(options) });
+      const open =
+        transports.get(id) ?? openTransport({ endpoint, ...toTransportOptions(options) });
       transports.set(id, open);
       return open;
     },
@@ -177,8 +180,14 @@ async function openCell(
   return createCell(call, { residency, cellId: now.home.cellId, name: now.home.endpoint.name });
 }
 
-function toCa({ ca }: ClientOptions): { readonly ca?: string } {
-  return ca === undefined ? {} : { ca };
+function toTransportOptions({ ca, deadlineMs }: ClientOptions): {
+  readonly ca?: string;
+  readonly deadlineMs?: number;
+} {
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
+  };
 }
 
 function toFound(home: Home): Found {

@@ -31,6 +31,8 @@ export interface TransportOptions {
   /** Connects in its own way (mTLS with SPIFFE identities); `ca` is then not used. */
   readonly connector?: buildConnector.connector;
   readonly connectionsCountMax?: number;
+  /** For calls that state none. Attempts go on until then; without one there are a few. */
+  readonly deadlineMs?: number;
 }
 
 export type Method = 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
@@ -82,9 +84,14 @@ export function openTransport(options: TransportOptions): Transport {
     },
   });
   return {
-    call: <T>(call: Call) => callWithRetries<T>(pool, endpoint, call),
+    call: <T>(call: Call) =>
+      callWithRetries<T>(pool, endpoint, { ...toDeadline(options), ...call }),
     close: () => pool.close(),
   };
+}
+
+function toDeadline({ deadlineMs }: TransportOptions): { readonly deadlineMs?: number } {
+  return deadlineMs === undefined ? {} : { deadlineMs };
 }
 
 async function callWithRetries<T>(pool: Pool, endpoint: Endpoint, call: Call): Promise<Answer<T>> {

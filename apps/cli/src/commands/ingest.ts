@@ -4,7 +4,9 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createLineMapper, type LineMapper } from '@bailiwick/contracts';
-import { type Cell, type CharterSummary, unwrap } from '@bailiwick/sdk';
+import { type Cell, type CellOptions, type CharterSummary, unwrap } from '@bailiwick/sdk';
+import type { ClientConfig } from '../config.ts';
+import { openClient } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { assertColumns, findShippedMapping, loadMapping, type Mapping } from '../ingest/mapping.ts';
@@ -26,11 +28,15 @@ interface Plan {
 /** Runs `bailiwick ingest <file>`. */
 export async function runIngest(context: Context, input: Input): Promise<void> {
   const plan = await createPlan(context, input);
-  const { tenant } = await context.config();
-  const cells = createCells(context, plan);
+  const config = await context.config();
+  const { tenant } = config;
+  const client = openClient(config, { deadlineMs: plan.deadlineMs });
+  context.closers.push(() => client.close());
+  const open = (residency: string): Promise<Cell> => client.in(residency, toOptions(config));
+  const cells = createCells(open, plan);
   const [first] = tenant.value.residencies;
   if (first === undefined) throw new CliError('CLI_CONFIG_INVALID', 'the tenant has no residency');
-  const charter = unwrap(await (await context.cell(first)).charter());
+  const charter = unwrap(await (await open(first)).charter());
   const tally = createTally();
   const startedAt = performance.now();
   await stream(context.output, { plan, tally, charter, cells });
@@ -77,11 +83,19 @@ async function readHeader(file: string): Promise<readonly string[]> {
   return [];
 }
 
+function toOptions({ tenant, purpose }: ClientConfig): CellOptions {
+  const id = tenant.value.id;
+  return purpose.value === undefined ? { tenant: id } : { tenant: id, purpose: purpose.value };
+}
+
 /** Cells by residency, each with the collection made when it is not there yet. */
-function createCells(context: Context, { mapping }: Plan): (residency: string) => Promise<Cell> {
+function createCells(
+  signIn: (residency: string) => Promise<Cell>,
+  { mapping }: Plan,
+): (residency: string) => Promise<Cell> {
   const open = new Map<string, Promise<Cell>>();
   const prepare = async (residency: string): Promise<Cell> => {
-    const cell = await context.cell(residency);
+    const cell = await signIn(residency);
     const found = await cell.collections.get(mapping.collection);
     if (!found.ok && found.problem.status !== 404) unwrap(found);
     if (!found.ok) unwrap(await cell.collections.put(mapping.collection, mapping.schema));

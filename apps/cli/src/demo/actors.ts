@@ -20,7 +20,7 @@ export function createActors(config: ClientConfig): Actors {
     if (known !== undefined) return known;
     const account = config.accounts.find((one) => one.name === name);
     if (account === undefined) throw new Error(`assertion failed: there is an account \`${name}\``);
-    const client = openClient(config, account);
+    const client = openClient(config, { account });
     clients.set(name, client);
     return client;
   };
