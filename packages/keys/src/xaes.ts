@@ -12,9 +12,9 @@ export const NONCE_SIZE_BYTES = 24;
 /** Size of a key commitment, in bytes. */
 export const COMMITMENT_SIZE_BYTES = 32;
 const BLOCK_SIZE_BYTES = 16;
-/** First call: X1's input, M1 and M2. Second call: the commitment's two blocks. */
-const FIRST_SIZE_BYTES = 3 * BLOCK_SIZE_BYTES;
-const SECOND_SIZE_BYTES = 2 * BLOCK_SIZE_BYTES;
+/** Second call: M1 and M2, which give the nonce's key, and the commitment's two blocks. */
+const SECOND_SIZE_BYTES = 4 * BLOCK_SIZE_BYTES;
+const SUBKEY_SIZE_BYTES = 2 * BLOCK_SIZE_BYTES;
 /** Most nonces derived ahead for one key. */
 const AHEAD_COUNT_MAX = 16;
 
@@ -34,11 +34,11 @@ export interface SealingKeys extends NonceKeys {
 // words, so the machine's byte order does not matter.
 interface Scratch {
   readonly bytes: Buffer;
-  readonly words: Uint32Array;
+  readonly words: Int32Array;
 }
 
 function toScratch(bytes: Buffer): Scratch {
-  return { bytes, words: new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4) };
+  return { bytes, words: new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4) };
 }
 
 const createScratch = (size: number): Scratch => toScratch(Buffer.from(new ArrayBuffer(size)));
@@ -57,11 +57,12 @@ const COMMITMENT_COUNTER = [toWord('00010001'), toWord('00010002')] as const;
 
 // One thread, no await in between: shared by all keys.
 const nonceScratch = createScratch(NONCE_SIZE_BYTES);
-const firstScratch = createScratch(FIRST_SIZE_BYTES);
+const firstScratch = createScratch(BLOCK_SIZE_BYTES);
 const secondScratch = createScratch(SECOND_SIZE_BYTES);
 const x1Scratch = createScratch(BLOCK_SIZE_BYTES);
+firstScratch.words[0] = COMMITMENT_LABEL;
 
-function word(words: Uint32Array, index: number): number {
+function word(words: Int32Array, index: number): number {
   return words[index] ?? 0;
 }
 
@@ -69,7 +70,8 @@ function word(words: Uint32Array, index: number): number {
 export class Derivation {
   readonly #cipher: Cipher;
   /** K1 of NIST SP 800-38B §6.1. */
-  readonly #mask: Uint32Array;
+  readonly #mask: Int32Array = createScratch(BLOCK_SIZE_BYTES).words;
+  #isMasked = false;
   /** Derived ahead for seals to come, for a key that seals again and again. */
   readonly #ready: SealingKeys[] = [];
   #batchCount = 1;
@@ -78,26 +80,39 @@ export class Derivation {
     assert(key.symmetricKeySize === KEY_SIZE_BYTES, 'a key has 32 bytes');
     this.#cipher = createCipheriv('aes-256-ecb', key, null);
     this.#cipher.setAutoPadding(false);
-    this.#mask = double(this.#cipher.update(Buffer.alloc(BLOCK_SIZE_BYTES)));
+  }
+
+  /** Encrypts first blocks; the first time with the zero block before them, which gives K1. */
+  #toX1(first: Buffer): Buffer {
+    if (this.#isMasked) return this.#cipher.update(first);
+    const blocks = this.#cipher.update(Buffer.concat([Buffer.alloc(BLOCK_SIZE_BYTES), first]));
+    this.#mask.set(double(blocks));
+    this.#isMasked = true;
+    return blocks.subarray(BLOCK_SIZE_BYTES);
   }
 
   /** Derives what belongs to the 24 bytes at the start of `nonce`. */
   derive(nonce: Buffer): NonceKeys {
-    this.#toFirst(nonce, 0);
-    const blocks = this.#cipher.update(firstScratch.bytes);
-    this.#toSecond(blocks, 0);
-    const commitment = this.#cipher.update(secondScratch.bytes);
-    const subkey = createSecretKey(blocks.subarray(BLOCK_SIZE_BYTES));
-    blocks.fill(0);
-    return { subkey, commitment };
+    toFirst(nonce, 0);
+    this.#toSecond(this.#toX1(firstScratch.bytes), 0);
+    const derived = this.#cipher.update(secondScratch.bytes);
+    const subkey = createSecretKey(derived.subarray(0, SUBKEY_SIZE_BYTES));
+    derived.fill(0, 0, SUBKEY_SIZE_BYTES);
+    return { subkey, commitment: derived.subarray(SUBKEY_SIZE_BYTES) };
   }
 
   /** A fresh nonce and what belongs to it; never given out twice. */
   take(): SealingKeys {
     const ready = this.#ready.pop();
     if (ready !== undefined) return ready;
+    if (this.#batchCount === 1) {
+      this.#batchCount = 4;
+      const nonce = takeNonces(1);
+      const { subkey, commitment } = this.derive(nonce);
+      return { nonce, subkey, commitment };
+    }
     this.#deriveAhead(this.#batchCount);
-    this.#batchCount = Math.min(this.#batchCount * 4, AHEAD_COUNT_MAX);
+    this.#batchCount = AHEAD_COUNT_MAX;
     const taken = this.#ready.pop();
     assert(taken !== undefined, 'a batch has at least one nonce');
     return taken;
@@ -105,71 +120,66 @@ export class Derivation {
 
   #deriveAhead(count: number): void {
     const nonces = takeNonces(count);
-    const first = Buffer.allocUnsafe(count * FIRST_SIZE_BYTES);
+    const first = Buffer.allocUnsafe(count * BLOCK_SIZE_BYTES);
     const second = Buffer.allocUnsafe(count * SECOND_SIZE_BYTES);
     for (let index = 0; index < count; index += 1) {
-      this.#toFirst(nonces, index * NONCE_SIZE_BYTES);
-      first.set(firstScratch.bytes, index * FIRST_SIZE_BYTES);
+      toFirst(nonces, index * NONCE_SIZE_BYTES);
+      first.set(firstScratch.bytes, index * BLOCK_SIZE_BYTES);
     }
-    const blocks = this.#cipher.update(first);
+    const x1 = this.#toX1(first);
     for (let index = 0; index < count; index += 1) {
-      nonces.copy(nonceScratch.bytes, 0, index * NONCE_SIZE_BYTES, (index + 1) * NONCE_SIZE_BYTES);
-      this.#toSecond(blocks, index * FIRST_SIZE_BYTES);
+      toFirst(nonces, index * NONCE_SIZE_BYTES);
+      this.#toSecond(x1, index * BLOCK_SIZE_BYTES);
       second.set(secondScratch.bytes, index * SECOND_SIZE_BYTES);
     }
-    const commitments = this.#cipher.update(second);
+    const derived = this.#cipher.update(second);
     for (let index = 0; index < count; index += 1) {
-      const at = index * FIRST_SIZE_BYTES;
+      const at = index * SECOND_SIZE_BYTES;
+      const commitmentAt = at + SUBKEY_SIZE_BYTES;
       this.#ready.push({
         nonce: nonces.subarray(index * NONCE_SIZE_BYTES, (index + 1) * NONCE_SIZE_BYTES),
-        subkey: createSecretKey(blocks.subarray(at + BLOCK_SIZE_BYTES, at + FIRST_SIZE_BYTES)),
-        commitment: commitments.subarray(
-          index * SECOND_SIZE_BYTES,
-          (index + 1) * SECOND_SIZE_BYTES,
-        ),
+        subkey: createSecretKey(derived.subarray(at, commitmentAt)),
+        commitment: derived.subarray(commitmentAt, at + SECOND_SIZE_BYTES),
       });
-    }
-    blocks.fill(0);
-    second.fill(0);
-  }
-
-  /** "XCMT" ‖ N₁, M1 ⊕ K1, M2 ⊕ K1, into the scratch; the nonce stays in its own. */
-  #toFirst(nonce: Buffer, offset: number): void {
-    nonce.copy(nonceScratch.bytes, 0, offset, offset + NONCE_SIZE_BYTES);
-    const { words: out } = firstScratch;
-    const { words: from } = nonceScratch;
-    const mask = this.#mask;
-    out[0] = COMMITMENT_LABEL;
-    out[4] = KDF_HEADER[0] ^ word(mask, 0);
-    out[8] = KDF_HEADER[1] ^ word(mask, 0);
-    for (let index = 0; index < 3; index += 1) {
-      const masked = word(from, index) ^ word(mask, index + 1);
-      out[index + 1] = word(from, index);
-      out[index + 5] = masked;
-      out[index + 9] = masked;
+      derived.fill(0, at, commitmentAt);
     }
   }
 
-  /** W_i = X1 ⊕ (N₂ ‖ 00 01 00 0i) ⊕ K1: CMAC of two blocks of which the first is shared. */
-  #toSecond(blocks: Buffer, offset: number): void {
-    blocks.copy(x1Scratch.bytes, 0, offset, offset + BLOCK_SIZE_BYTES);
+  /**
+   * M1 ⊕ K1 and M2 ⊕ K1; then W_i = X1 ⊕ (N₂ ‖ 00 01 00 0i) ⊕ K1, which is CMAC of two blocks of which
+   * the first is shared. The nonce is in its scratch.
+   */
+  #toSecond(x1Blocks: Buffer, offset: number): void {
+    x1Blocks.copy(x1Scratch.bytes, 0, offset, offset + BLOCK_SIZE_BYTES);
     const { words: out } = secondScratch;
     const { words: x1 } = x1Scratch;
     const { words: nonce } = nonceScratch;
     const mask = this.#mask;
+    out[0] = KDF_HEADER[0] ^ word(mask, 0);
+    out[4] = KDF_HEADER[1] ^ word(mask, 0);
     for (let index = 0; index < 3; index += 1) {
-      const value = word(x1, index) ^ word(mask, index) ^ word(nonce, index + 3);
-      out[index] = value;
-      out[index + 4] = value;
+      const masked = word(nonce, index) ^ word(mask, index + 1);
+      out[index + 1] = masked;
+      out[index + 5] = masked;
+      const chained = word(x1, index) ^ word(mask, index) ^ word(nonce, index + 3);
+      out[index + 8] = chained;
+      out[index + 12] = chained;
     }
     const last = word(x1, 3) ^ word(mask, 3);
-    out[3] = last ^ COMMITMENT_COUNTER[0];
-    out[7] = last ^ COMMITMENT_COUNTER[1];
+    out[11] = last ^ COMMITMENT_COUNTER[0];
+    out[15] = last ^ COMMITMENT_COUNTER[1];
   }
 }
 
+/** "XCMT" ‖ N₁ into its scratch, and the nonce into its own. */
+function toFirst(nonce: Buffer, offset: number): void {
+  nonce.copy(nonceScratch.bytes, 0, offset, offset + NONCE_SIZE_BYTES);
+  const { words } = nonceScratch;
+  for (let index = 0; index < 3; index += 1) firstScratch.words[index + 1] = word(words, index);
+}
+
 /** Multiplies by x in GF(2^128) (NIST SP 800-38B §6.1), without a branch on the secret. */
-function double(block: Uint8Array): Uint32Array {
+function double(block: Uint8Array): Int32Array {
   const doubled = createScratch(BLOCK_SIZE_BYTES);
   let carry = 0;
   for (let index = BLOCK_SIZE_BYTES - 1; index >= 0; index -= 1) {
