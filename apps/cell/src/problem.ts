@@ -162,11 +162,18 @@ function toPlaces(error: Error): readonly ProblemPlace[] | undefined {
       ? error.validationContext
       : 'body';
   const prefix = context === 'body' ? '' : `#${context}`;
-  return error.validation.slice(0, 8).map((one: unknown) => ({
+  const places = error.validation.map((one: unknown) => ({
     pointer: `${prefix}${readText(one, 'instancePath')}`,
     detail: readText(one, 'message'),
   }));
+  // A key that the schema does not know is the caller's own word, and could be anybody's name: its place is
+  // told as the object that it stands in, by the validator's other line.
+  return places.filter(({ detail }) => detail !== UNKNOWN_KEY).slice(0, PLACES_COUNT_MAX);
 }
+
+/** What TypeBox says of each key that a closed object does not have. */
+const UNKNOWN_KEY = 'schema is false';
+const PLACES_COUNT_MAX = 8;
 
 function readText(value: unknown, key: string): string {
   if (typeof value !== 'object' || value === null || !(key in value)) return '';

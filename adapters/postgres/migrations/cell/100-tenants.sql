@@ -26,7 +26,8 @@ CREATE TABLE cell.accounts (
   assurance       text NOT NULL CHECK (assurance IN ('low', 'substantial', 'high')),
   place           text NOT NULL CHECK (length(place) <= 63),
   purposes        text[] NOT NULL,
-  default_purpose text CHECK (default_purpose = ANY (purposes)),
+  -- `NULL = ANY ('{}')` is false: absence must be allowed by name.
+  default_purpose text CHECK (default_purpose IS NULL OR default_purpose = ANY (purposes)),
   -- Ed25519 public keys, base64, that sign client assertions.
   public_keys     text[] NOT NULL DEFAULT '{}',
   is_disabled     boolean NOT NULL DEFAULT false,

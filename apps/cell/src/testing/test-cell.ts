@@ -82,6 +82,11 @@ export interface TestTenant {
   readonly homes: Readonly<Record<string, string>>;
 }
 
+/** What a test says about an account; `defaultPurpose: undefined` takes the default away. */
+export type AccountOverrides = Omit<Partial<Account>, 'defaultPurpose'> & {
+  readonly defaultPurpose?: string | undefined;
+};
+
 /** An account of a test with its key. */
 export interface TestAccount extends Account {
   readonly tenantId: TenantId;
@@ -115,7 +120,7 @@ export interface TestCell {
   /** Signs the next bundle and takes it. */
   deliver(overrides?: BundleOverrides): Promise<void>;
   refresh(validForMs?: number): void;
-  addAccount(tenantId: TenantId, account?: Partial<Account>): Promise<TestAccount>;
+  addAccount(tenantId: TenantId, account?: AccountOverrides): Promise<TestAccount>;
   tokenOf(account: TestAccount): Promise<string>;
   claimOf(account: TestAccount, residency?: string): Promise<string>;
   call(call: TestCall): Promise<TestAnswer>;
@@ -395,8 +400,9 @@ class RunningTestCell implements TestCell {
     law.refresh(envelope, { nonce, askedAtMs: clock.monotonicMs() });
   }
 
-  async addAccount(tenantId: TenantId, account: Partial<Account> = {}): Promise<TestAccount> {
+  async addAccount(tenantId: TenantId, account: AccountOverrides = {}): Promise<TestAccount> {
     const privateKey = newKey();
+    const isAimless = 'defaultPurpose' in account && account.defaultPurpose === undefined;
     const made: Account = {
       account: randomUUID(),
       kind: 'workload',
@@ -405,9 +411,9 @@ class RunningTestCell implements TestCell {
       assurance: 'high',
       place: this.cell.runtime.config.location.jurisdiction,
       purposes: ['order-fulfilment', 'customer-support'],
-      defaultPurpose: 'order-fulfilment',
+      ...(isAimless ? {} : { defaultPurpose: 'order-fulfilment' }),
       publicKeys: [toPublicKeyText(privateKey)],
-      ...account,
+      ...withoutDefault(account),
     };
     await this.cell.runtime.database.withTenant(tenantId, (tx) =>
       putAccounts(tx, tenantId, [made]),
@@ -513,6 +519,10 @@ class RunningTestCell implements TestCell {
     await this.database.close();
     rmSync(this.directory, { recursive: true, force: true });
   }
+}
+
+function withoutDefault({ defaultPurpose, ...account }: AccountOverrides): Partial<Account> {
+  return defaultPurpose === undefined ? account : { ...account, defaultPurpose };
 }
 
 function toSigningKey(peer: TestPeer | undefined): { readonly signingKey?: string } {
