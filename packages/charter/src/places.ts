@@ -18,6 +18,22 @@ export interface PlaceBook {
   findMembers(name: string): Membership | undefined;
 }
 
+/**
+ * Answers of the atlas by question. The atlas does not change while a process runs, and there are only so
+ * many jurisdictions and dates, so this is bounded.
+ */
+const ends = new Map<string, number | undefined>();
+const within = new Map<string, boolean>();
+
+function isInside(inner: string, outer: string, onDate: string): boolean {
+  const key = `${onDate} ${inner} ${outer}`;
+  const known = within.get(key);
+  if (known !== undefined) return known;
+  const answer = inner === outer || isWithin(inner, outer, onDate);
+  within.set(key, answer);
+  return answer;
+}
+
 /** The instant at which adequacy of `to` in the eyes of `by` ends; absent when there is none now. */
 export function findAdequacyEnd(options: {
   readonly by: string;
@@ -25,13 +41,17 @@ export function findAdequacyEnd(options: {
   readonly onDate: string;
   readonly acceptsPartial: boolean;
 }): number | undefined {
-  const decisions = adequacyDecisions(options).filter(
-    (decision) => options.acceptsPartial || decision.reach === 'full',
-  );
-  const ends = decisions.map((decision) =>
-    decision.until === undefined ? Number.POSITIVE_INFINITY : parseDate(decision.until) + DAY_MS,
-  );
-  return ends.length === 0 ? undefined : Math.max(...ends);
+  const { by, to, onDate, acceptsPartial } = options;
+  const key = `${onDate} ${by} ${to} ${acceptsPartial}`;
+  if (ends.has(key)) return ends.get(key);
+  const found = adequacyDecisions({ by, to, onDate })
+    .filter((decision) => acceptsPartial || decision.reach === 'full')
+    .map((decision) =>
+      decision.until === undefined ? Number.POSITIVE_INFINITY : parseDate(decision.until) + DAY_MS,
+    );
+  const endsMs = found.length === 0 ? undefined : Math.max(...found);
+  ends.set(key, endsMs);
+  return endsMs;
 }
 
 /**
@@ -52,8 +72,7 @@ export function createPlaceBook(options: {
   const ofAtlas = (id: string): Membership => {
     const members = new Map<string, number>();
     for (const candidate of candidates) {
-      if (candidate === id || isWithin(candidate, id, onDate))
-        members.set(candidate, Number.POSITIVE_INFINITY);
+      if (isInside(candidate, id, onDate)) members.set(candidate, Number.POSITIVE_INFINITY);
     }
     return members;
   };
