@@ -25,6 +25,7 @@ const GLOBAL_NAME = 'bailiwick.localhost';
 const CELL_NAME = 'eu-de.cells.bailiwick.localhost';
 const CONNECTIONS_COUNT = 32;
 const ROUND_MS = 2000;
+const STALL_MS = 5000;
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const REQUEST = `GET / HTTP/1.1\r\nHost: ${CELL_NAME}\r\n\r\n`;
 
@@ -137,6 +138,8 @@ async function open(place: Place, port: number): Promise<TLSSocket> {
   const socket = connect({ host: '127.0.0.1', port, servername: CELL_NAME, ca: place.ca });
   await once(socket, 'secureConnect');
   socket.setNoDelay(true);
+  // A connection that stalls fails the run; it does not hang it.
+  socket.setTimeout(STALL_MS, () => socket.destroy(new Error('a connection stalled')));
   return socket;
 }
 
