@@ -17,7 +17,8 @@ describe('the batcher', () => {
       batcher.submit('b', 9),
     ]);
     expect(results).toEqual([2, 4, 6, 8, 10, 18]);
-    expect(batches).toEqual(['a:1,2,3', 'b:9', 'a:4,5']);
+    expect(batches.filter((batch) => batch.startsWith('a'))).toEqual(['a:1,2,3', 'a:4,5']);
+    expect(batches.filter((batch) => batch.startsWith('b'))).toEqual(['b:9']);
   });
   it('does not let a bad item sink its batch', async () => {
     const batcher = createBatcher<number, number>({

@@ -29,6 +29,8 @@ export interface BatcherOptions<Item, Result> {
 interface Lane<Item, Result> {
   readonly queue: Waiting<Item, Result>[];
   running: number;
+  /** A turn is booked in which the queue will be looked at. */
+  isWaking: boolean;
 }
 
 /** Makes a batcher with one lane per tenant. */
@@ -84,7 +86,7 @@ export function createBatcher<Item, Result>(
       void attempt(name, take(lane.queue)).finally(() => {
         lane.running -= 1;
         if (lane.queue.length > 0) drive(name, lane);
-        else if (lane.running === 0) lanes.delete(name);
+        else if (lane.running === 0 && !lane.isWaking) lanes.delete(name);
       });
     }
   };
@@ -93,7 +95,7 @@ export function createBatcher<Item, Result>(
     submit(name, item) {
       let lane = lanes.get(name);
       if (!lane) {
-        lane = { queue: [], running: 0 };
+        lane = { queue: [], running: 0, isWaking: false };
         lanes.set(name, lane);
       }
       if (lane.queue.length >= QUEUE_COUNT_MAX) {
@@ -103,7 +105,12 @@ export function createBatcher<Item, Result>(
       return new Promise<Result>((resolve, reject) => {
         owner.queue.push({ item, resolve, reject });
         // What arrives in the same turn of the event loop goes together.
-        if (owner.running < concurrency) queueMicrotask(() => drive(name, owner));
+        if (owner.running >= concurrency || owner.isWaking) return;
+        owner.isWaking = true;
+        setImmediate(() => {
+          owner.isWaking = false;
+          drive(name, owner);
+        });
       });
     },
   };

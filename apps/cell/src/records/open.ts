@@ -10,9 +10,9 @@ import type { CellServices, KeyHandle, KeyProblem, KeyReference } from '../servi
 import { RecordError } from './errors.ts';
 import type { ReadRow } from './record-store.ts';
 import { parseFacts, type RecordFacts, verifyRecord } from './row.ts';
-import { type Asker, decideSight, type Sight } from './sight.ts';
+import { type Asker, findSight, type Sight } from './sight.ts';
 
-type Services = Pick<CellServices, 'cellId' | 'law' | 'enforcement' | 'keys'>;
+type Services = Pick<CellServices, 'cellId' | 'clock' | 'law' | 'enforcement' | 'keys'>;
 
 /** What became of a row. */
 export type Opened =
@@ -231,18 +231,13 @@ export async function openRows(
   const { tenantId, action, requests, needed = [] } = options;
   const { cellId } = services;
   const { factsKey } = await services.keys.secrets(tenantId);
-  const sights = new Map<Asker, Map<string, Sight>>();
   const looked = requests.map(({ row, collection, asker }) => {
     const verified = verifyRow({ cellId, factsKey, collection }, row);
     if (!verified) return undefined;
     const { origin, regimes, residency } = verified.facts;
-    const id = `${collection.id} ${collection.version} ${origin} ${regimes.join(' ')}`;
-    const known = sights.get(asker) ?? new Map<string, Sight>();
-    sights.set(asker, known);
     const label = { origin, regimes, residency };
-    const sight = known.get(id) ?? decideSight(services, { asker, action, collection, label });
-    known.set(id, sight);
-    const isSeen = sight.decided !== undefined && needed.every((at) => sight.isVisible[at]);
+    const sight = findSight(services, { asker, action, collection, label });
+    const isSeen = sight.request !== undefined && needed.every((at) => sight.isVisible[at]);
     return { verified, sight, isSeen };
   });
   const wanted: SealedValue[] = [];

@@ -13,7 +13,7 @@ import { collectionFor } from './existing.ts';
 import { READ_BATCH_COUNT_MAX } from './limits.ts';
 import { type Opened, openRows } from './open.ts';
 import { type ReadRow, type RecordPlace, readRows } from './record-store.ts';
-import { type Asker, refuseSight, type Sight } from './sight.ts';
+import { type Asker, decideAgain, refuseSight, type Sight } from './sight.ts';
 
 interface PendingRead {
   readonly asker: Asker;
@@ -53,7 +53,6 @@ export class RecordReads {
     this.#collections = collections;
     this.#reads = createBatcher<PendingRead, ReadResult>({
       batchCountMax: READ_BATCH_COUNT_MAX,
-      concurrency: 2,
       run: (tenantId, items) => this.#readBatch(parseTenantId(tenantId), items),
     });
   }
@@ -79,7 +78,7 @@ export class RecordReads {
     if (result.kind === 'hidden') return refuseSight(this.#services, asker, result.sight);
     if (result.kind === 'unverified') return this.#refuseUnverified(context, place);
     const { record, sight } = result;
-    const { decided } = sight;
+    const decided = decideAgain(this.#services, asker, sight);
     if (!decided) return refuseSight(this.#services, asker, sight);
     const receipt = await this.#services.entries.record(tenantId, {
       kind: 'read',

@@ -26,7 +26,7 @@ import {
 } from './query.ts';
 import { toSightFacts } from './reads.ts';
 import { parseStoredRow, RECORD_COLUMNS, type StoredRow } from './record-store.ts';
-import { type Asker, decideSight, refuseSight, type Sight } from './sight.ts';
+import { type Asker, decideAgain, findSight, refuseSight, type Sight } from './sight.ts';
 
 export interface SearchContext {
   readonly asker: Asker;
@@ -75,7 +75,7 @@ export class RecordSearches {
     const last = rows.length > pageSize ? rows[pageSize - 1] : undefined;
     const seen = await this.#open(context, { rows: rows.slice(0, pageSize), needed });
     const count = query.count === true ? await this.#count(context, conditions, needed) : undefined;
-    const { decided } = seen.sight ?? permitted;
+    const decided = decideAgain(this.#services, asker, seen.sight ?? permitted);
     if (!decided) return refuseSight(this.#services, asker, permitted);
     const receipt = await this.#services.entries.record(tenantId, {
       kind: 'read',
@@ -110,7 +110,7 @@ export class RecordSearches {
     const permitted = await this.#requireAny(context, 'count', needed);
     const { conditions } = await this.#toConditions(context, where);
     const count = await this.#count(context, conditions, needed);
-    const { decided } = permitted;
+    const decided = decideAgain(this.#services, asker, permitted);
     if (!decided) return refuseSight(this.#services, asker, permitted);
     const receipt = await this.#services.entries.record(asker.credential.tenantId, {
       kind: 'read',
@@ -143,8 +143,8 @@ export class RecordSearches {
   ): Promise<Sight> {
     let refused: Sight | undefined;
     for (const label of this.#labels()) {
-      const sight = decideSight(this.#services, { asker, action, collection, label });
-      if (sight.decided && needed.every((at) => sight.isVisible[at])) return sight;
+      const sight = findSight(this.#services, { asker, action, collection, label });
+      if (sight.request && needed.every((at) => sight.isVisible[at])) return sight;
       refused ??= sight;
     }
     if (!refused) throw new CellError('CELL_ROLE_FORBIDDEN', 'no country has its home here');
@@ -228,8 +228,8 @@ export class RecordSearches {
     );
     let total = 0;
     for (const { label, count } of rows) {
-      const sight = decideSight(this.#services, { asker, action: 'count', collection, label });
-      if (sight.decided && needed.every((at) => sight.isVisible[at])) total += Number(count);
+      const sight = findSight(this.#services, { asker, action: 'count', collection, label });
+      if (sight.request && needed.every((at) => sight.isVisible[at])) total += Number(count);
     }
     return total;
   }

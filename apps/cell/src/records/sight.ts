@@ -10,10 +10,10 @@ import {
   toClassGroups,
 } from '../collections/compiled-collection.ts';
 import { CellError } from '../errors.ts';
-import type { CellServices, Credential, EntryDraft, FlowRequest } from '../services.ts';
+import type { CellServices, Credential, EntryDraft, FlowRequest, LawInForce } from '../services.ts';
 import type { HomeLabel } from './label.ts';
 
-type Services = Pick<CellServices, 'cellId' | 'law' | 'enforcement'>;
+type Services = Pick<CellServices, 'cellId' | 'clock' | 'law' | 'enforcement'>;
 type Decided = { readonly flow: Flow; readonly decision: Decision };
 
 /** Who asks for what. */
@@ -26,10 +26,8 @@ export interface Asker {
 export interface Sight {
   /** By position of the field set. */
   readonly isVisible: readonly boolean[];
-  /** The flow that an entry tells of; absent when nothing is visible. */
-  readonly decided: Decided | undefined;
-  /** An obligation asks that a signed checkpoint covers the entry before the answer leaves. */
-  readonly needsCheckpoint: boolean;
+  /** The flow of the strictest class that is visible, of which an entry tells. */
+  readonly request: FlowRequest | undefined;
   /** What to ask to have the refusal stated and entered. */
   readonly refusedRequest: FlowRequest | undefined;
 }
@@ -50,7 +48,6 @@ function isKept(obligation: Obligation, fieldSet: CompiledFieldSet): boolean {
     case 'redact':
       return obligation.categories?.includes(fieldSet.category) === false;
     case 'log':
-    case 'checkpoint':
       return true;
     // Other obligations change what is seen; a reader of single records cannot fulfil them: fail closed.
     case 'tokenise':
@@ -58,26 +55,74 @@ function isKept(obligation: Obligation, fieldSet: CompiledFieldSet): boolean {
     case 'aggregate':
     case 'noise':
     case 'notify':
+    case 'checkpoint':
       return false;
     default:
       return assertNever(obligation.kind);
   }
 }
 
+interface SightQuestion {
+  readonly asker: Asker;
+  readonly action: Action;
+  readonly collection: CompiledCollection;
+  readonly label: HomeLabel;
+}
+
+/** What a sight was decided under; it holds for as long as all of it does. */
+interface RememberedSight {
+  readonly sight: Sight;
+  readonly isFresh: boolean;
+  /** First instant at which the charter may say something else. */
+  readonly untilMs: number;
+}
+
+const SIGHTS_COUNT_MAX = 4096;
+const remembered = new WeakMap<LawInForce, Map<string, RememberedSight>>();
+
+/** All of a question that a flow is made of. */
+function toQuestionId({ asker, action, collection, label }: SightQuestion): string {
+  const { tenantId, kind, role, employer, assurance, place } = asker.credential;
+  const { origin, residency, regimes } = label;
+  return (
+    `${tenantId} ${kind} ${role} ${employer} ${assurance} ${place} ${action} ${asker.purpose} ` +
+    `${collection.id} ${collection.version} ${origin} ${residency} ${regimes.join()}`
+  );
+}
+
+/**
+ * As `decideSight`, but remembers. A decision is a function of flow, law, freshness and the period between
+ * two instants that the charter names, so remembering changes nothing; what goes into an entry is decided
+ * anew, for its instant.
+ */
+export function findSight(services: Services, question: SightQuestion): Sight {
+  const law = services.law.current();
+  const isFresh = services.law.isFresh();
+  const nowMs = services.clock.nowMs();
+  const sights = remembered.get(law) ?? new Map<string, RememberedSight>();
+  const id = toQuestionId(question);
+  const known = sights.get(id);
+  if (known && known.isFresh === isFresh && nowMs < known.untilMs) return known.sight;
+  const sight = decideSight(services, question);
+  const untilMs = law.charter.instantsMs.find((instantMs) => instantMs > nowMs) ?? Infinity;
+  if (sights.size >= SIGHTS_COUNT_MAX) sights.clear();
+  sights.set(id, { sight, isFresh, untilMs });
+  remembered.set(law, sights);
+  return sight;
+}
+
+/** The flow that an entry tells of, decided for this instant; absent when nothing is visible. */
+export function decideAgain(services: Services, asker: Asker, sight: Sight): Decided | undefined {
+  if (!sight.request) return undefined;
+  const decided = services.enforcement.decide(asker.credential, sight.request);
+  return decided.decision.outcome === 'allow' ? decided : undefined;
+}
+
 /** Decides what is seen of the collection's records with this label. */
-export function decideSight(
-  services: Services,
-  options: {
-    readonly asker: Asker;
-    readonly action: Action;
-    readonly collection: CompiledCollection;
-    readonly label: HomeLabel;
-  },
-): Sight {
+export function decideSight(services: Services, options: SightQuestion): Sight {
   const { asker, action, collection, label } = options;
   const { enforcement } = services;
   const seen: CompiledFieldSet[] = [];
-  let needsCheckpoint = false;
   let refusedRequest: FlowRequest | undefined;
   const isVisible = collection.fieldSets.map((fieldSet) => {
     const group = { action, class: fieldSet.class, categories: [fieldSet.category] };
@@ -87,24 +132,16 @@ export function decideSight(
     if (!isAllowed) refusedRequest ??= request;
     if (!isAllowed || !decision.obligations.every((one) => isKept(one, fieldSet))) return false;
     seen.push(fieldSet);
-    needsCheckpoint ||= decision.obligations.some(({ kind }) => kind === 'checkpoint');
     return true;
   });
   const [strictest] = toClassGroups(seen);
-  const decided = strictest
-    ? enforcement.decide(asker.credential, toRequest(asker, { action, ...strictest }, label))
-    : undefined;
-  if (decided && decided.decision.outcome !== 'allow') {
+  const request = strictest && toRequest(asker, { action, ...strictest }, label);
+  if (request && enforcement.decide(asker.credential, request).decision.outcome !== 'allow') {
     // Together the categories are denied although each is allowed alone: nothing is seen.
-    const refused = strictest && toRequest(asker, { action, ...strictest }, label);
-    return {
-      isVisible: collection.fieldSets.map(() => false),
-      decided: undefined,
-      needsCheckpoint: false,
-      refusedRequest: refused,
-    };
+    const hidden = collection.fieldSets.map(() => false);
+    return { isVisible: hidden, request: undefined, refusedRequest: request };
   }
-  return { isVisible, decided, needsCheckpoint, refusedRequest };
+  return { isVisible, request, refusedRequest };
 }
 
 /** Throws the refusal of a sight in which nothing is visible; the refusal is entered. */
