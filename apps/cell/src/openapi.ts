@@ -2,6 +2,7 @@
 // OpenAPI 3.1 out of the routes' own schemas: what is documented is what is checked.
 import swagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
+import type { RouteTraits } from './http.ts';
 
 /** Must be registered before the routes that it is to describe. */
 export async function registerOpenApi(app: FastifyInstance): Promise<void> {
@@ -24,11 +25,29 @@ export async function registerOpenApi(app: FastifyInstance): Promise<void> {
       security: [{ bearer: [], residency: [] }],
     },
     transform: ({ schema, url, route }) => {
-      const isOpen = route.config?.access === 'open';
-      return { schema: isOpen ? { ...schema, security: [] } : schema, url };
+      const traits: RouteTraits = route.config ?? {};
+      if (traits.access === 'open') return { schema: { ...schema, security: [] }, url };
+      return { schema: { ...schema, headers: toHeaders(traits, route.method) }, url };
     },
   });
   app.get('/openapi.json', { config: { access: 'open' }, schema: { hide: true } }, async () =>
     app.swagger(),
   );
+}
+
+/** Headers that the server itself asks of a tenant's request. */
+function toHeaders(traits: RouteTraits, method: string | readonly string[]): object {
+  const isKeyed = String(method).includes('POST') && traits.idempotency !== 'none';
+  const key = { type: 'string', minLength: 1, maxLength: 255 };
+  return {
+    type: 'object',
+    properties: {
+      'Bailiwick-Purpose': {
+        type: 'string',
+        description: 'Purpose of this request; default: the account’s own',
+      },
+      ...(isKeyed ? { 'Idempotency-Key': key } : {}),
+    },
+    required: isKeyed ? ['Idempotency-Key'] : [],
+  };
 }

@@ -98,7 +98,9 @@ async function evaluateOne(
   const wire = toWireFlow(evaluation);
   const problems = findProblems(WireFlowSchema, wire);
   if (problems.length > 0) {
-    return { decision: false, context: { code: 'CELL_INPUT_INVALID', errors: problems } };
+    // Pointers could hold keys that the caller made up: only what was expected is told.
+    const errors = [...new Set(problems.map(({ detail }) => detail))];
+    return { decision: false, context: { code: 'CELL_INPUT_INVALID', errors } };
   }
   const flow = toFlow(parseWireFlow(wire), runtime.clock.nowMs());
   const [decision] = await decideBatch(runtime, credential, [flow]);
