@@ -51,7 +51,9 @@ describeErasableStore('directories', async () => {
     holds: async (bytes) =>
       readdirSync(directory, { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile())
-        .some((entry) => readFileSync(path.join(entry.parentPath, entry.name)).includes(Buffer.from(bytes))),
+        .some((entry) =>
+          readFileSync(path.join(entry.parentPath, entry.name)).includes(Buffer.from(bytes)),
+        ),
     // A file where the directory was: nothing below it can be read or written, whoever asks.
     breakReplica: async () => {
       renameSync(second, `${second}.away`);

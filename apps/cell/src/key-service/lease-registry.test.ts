@@ -11,6 +11,8 @@ import {
   parseTenantId,
 } from '@bailiwick/kernel';
 import {
+  LEASE_MARGIN_MS,
+  LEASE_MS,
   type SignedStatement,
   signStatement,
   toStatementKey,
@@ -85,7 +87,7 @@ describe('a drop', () => {
     const { registry, drop, join, clock, publicKey } = setUp();
     const one = join();
     const { settled } = registry.publish(drop);
-    clock.advance(1049);
+    clock.advance(LEASE_MS + LEASE_MARGIN_MS - 1);
     expect(registry.renew(one, { revision: 0 }).isExtended).toBe(false);
     expect(await isSettled(settled)).toBe(false);
     clock.advance(2);
@@ -106,7 +108,7 @@ describe('a drop', () => {
     const later = setUp(2);
     const { settled } = later.registry.publish(later.drop);
     expect(await isSettled(settled)).toBe(false);
-    later.clock.advance(1051);
+    later.clock.advance(LEASE_MS + LEASE_MARGIN_MS + 1);
     const one = later.join();
     expect(later.registry.renew(one, { revision: 1 }).isExtended).toBe(true);
     expect((await settled).length).toBe(1);
@@ -122,7 +124,7 @@ describe('a drop', () => {
     expect(renewal).toMatchObject({ isExtended: false, drops: [{ revision, drop }] });
     registry.acknowledge(one, { revision, statement: sign(one, revision) });
     expect(registry.renew(one, { revision })).toMatchObject({ isExtended: true, drops: [] });
-    clock.advance(1000);
+    clock.advance(LEASE_MS);
     expect(() => registry.assertLeased(one)).not.toThrow();
     registry.close();
   });
