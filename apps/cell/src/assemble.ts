@@ -2,7 +2,6 @@
 // Puts a cell together from a configuration: the only place that knows all its parts. `main.ts` gives it
 // the key service's client; tests give it a key service of their own and talk to it in the same process.
 import { createPrivateKey } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import type { CellConfig } from '@bailiwick/contracts';
 import type { Clock, Random, TenantId } from '@bailiwick/kernel';
@@ -17,10 +16,10 @@ import { type Identity, openIdentity, tlsServerOptions } from '@bailiwick/pki';
 import { type Database, openDatabase, prepareCellDatabase } from '@bailiwick/postgres';
 import { createMeterInPlace, type Log, type MeterInPlace } from '@bailiwick/telemetry';
 import type { FastifyInstance } from 'fastify';
+import { type Background, createBackground } from './background.ts';
 import { type Admission, createAdmission } from './backpressure.ts';
 import { type CellSecrets, openCellSecrets } from './cell-secrets.ts';
 import { readSecretFile } from './config.ts';
-import { createKeyAnnouncer, type KeyAnnouncer } from './control/announce-key.ts';
 import { openPeerClient, type PeerClient } from './control/peer-client.ts';
 import {
   type CredentialVerifier,
@@ -32,22 +31,19 @@ import { createEnforcement } from './enforcement/enforcement.ts';
 import { CellError } from './errors.ts';
 import { createIdempotencyStore } from './idempotency/idempotency-store.ts';
 import { createInternalServer } from './internal/server.ts';
-import { createJobs, type Jobs } from './jobs/jobs.ts';
 import type { OpenKeyRing } from './keys/local-key-ring.ts';
-import { type BundlePuller, createBundlePuller } from './law/bundle-puller.ts';
+import type { BundlePuller } from './law/bundle-puller.ts';
 import { type CellLaw, createLaw } from './law/law.ts';
 import { type BundleInForce, parseCellKey } from './law/law-in-force.ts';
 import { createLawStore } from './law/law-store.ts';
 import { type CellLedger, createCellLedger } from './ledger/cell-ledger.ts';
 import { observeLocation } from './location.ts';
 import { countEntries } from './rollups/counted-entries.ts';
-import { createRollups, type Rollups } from './rollups/rollups.ts';
 import { registerInternalRoutes, registerPublicRoutes } from './routes.ts';
 import type { CellRuntime } from './runtime.ts';
 import { createPublicServer } from './server.ts';
+import type { EntryWriter } from './services.ts';
 import { takeTenants } from './tenants/take-tenants.ts';
-import { type Courier, createCourier } from './transfers/courier.ts';
-import { runTransfer } from './transfers/run-transfer.ts';
 
 /** What an assembled cell stands on. */
 export interface CellFoundation {
@@ -127,7 +123,7 @@ export async function assembleCell(foundation: CellFoundation): Promise<Cell> {
 }
 
 async function prepareDatabase({ database }: CellConfig): Promise<void> {
-  if (database.ownerUrlFile === undefined || !existsSync(database.ownerUrlFile)) return;
+  if (database.ownerUrlFile === undefined) return;
   const passwordOf = (file: string): string => {
     const url = URL.parse(readSecretFile(file));
     if (url !== null) return decodeURIComponent(url.password);
@@ -157,21 +153,22 @@ function toTrust({ cell, control, trust }: CellConfig): Parameters<typeof create
 }
 
 async function build(parts: Parts): Promise<Cell> {
-  const { config, clock, law, ledger, keys, database, log, control, secrets } = parts;
+  const { config, clock, law, ledger, keys, database, log, secrets } = parts;
   const runtime = toRuntime(parts);
   const signIns = createSignInDirectory({ clock, database, macKey: secrets.macKey, log });
   const tenants = toTenantDirectory(law, signIns);
   const { credentials, issuer, forget } = toCredentials(parts, tenants);
   const admission = createAdmission(config.limits);
   observeQueues(parts, admission);
-  followBundles(parts, signIns);
+  followBundles(parts, runtime.entries, signIns);
   if (await law.restore()) await refreshSignIns(law.current(), signIns);
+  const idempotency = createIdempotencyStore(database, secrets.macKey);
   const publicServer = createPublicServer(runtime, {
     ...config.limits,
     name: config.public.name,
     admission,
     credentials,
-    idempotency: createIdempotencyStore(database, secrets.macKey),
+    idempotency,
     transport: tlsServerOptions(config.public),
   });
   await registerPublicRoutes(publicServer, {
@@ -188,50 +185,23 @@ async function build(parts: Parts): Promise<Cell> {
       .catch((error: unknown) => log.error('sign-in could not be refreshed', { error }));
   };
   registerInternalRoutes(internalServer, { runtime, figures: parts.figures, onChange });
-  const puller = createBundlePuller(
-    { cellId: config.cell, clock, law, control, log, meter: runtime.meter },
-    { pollMs: config.control.pollMs },
-  );
-  const courier = createCourier(parts);
-  const jobs = createJobs({
-    ...{ database, log, meter: runtime.meter },
-    runTransfer: (job) => runTransfer({ runtime, courier }, job),
-  });
-  await jobs.prepare();
-  const rollups = createRollups({ clock, control, log, figures: () => parts.figures.counters() });
-  const announcer = createKeyAnnouncer(
-    { control, log },
-    { cellId: config.cell, key: secrets.publicKeyText },
-  );
-  const running = {
-    admission,
-    puller,
-    publicServer,
-    internalServer,
-    courier,
-    jobs,
-    rollups,
-    announcer,
-  };
+  const { identity, control, figures } = parts;
+  const background = await createBackground({ runtime, identity, control, figures, idempotency });
+  const running = { admission, background, publicServer, internalServer };
   return {
     runtime,
     keys,
     ledger,
     publicServer,
     internalServer,
-    puller,
+    puller: background.puller,
     credentials,
     async listen() {
       await publicServer.listen({ host: config.public.host, port: config.public.port });
       await internalServer.listen({ host: config.internal.host, port: config.internal.port });
       return { publicPort: portOf(publicServer), internalPort: portOf(internalServer) };
     },
-    async start() {
-      puller.start();
-      announcer.start();
-      rollups.start();
-      await jobs.start();
-    },
+    start: () => background.start(),
     stop: () => stop(parts, running),
   };
 }
@@ -313,9 +283,8 @@ function toCredentials(
 }
 
 /** Before a bundle comes into force: its tenants have rows and keys, and the change is on record. */
-function followBundles(parts: Parts, signIns: SignInDirectory): void {
-  const { law, database, ledger, keys } = parts;
-  const { entries } = ledger;
+function followBundles(parts: Parts, entries: EntryWriter, signIns: SignInDirectory): void {
+  const { law, database, keys } = parts;
   law.onBundle(async (next, change) => {
     await takeTenants(
       {
@@ -368,25 +337,20 @@ const DRAIN_MS_MAX = 2_500;
 
 interface Running {
   readonly admission: Admission;
-  readonly puller: BundlePuller;
+  readonly background: Background;
   readonly publicServer: FastifyInstance;
   readonly internalServer: FastifyInstance;
-  readonly courier: Courier;
-  readonly jobs: Jobs;
-  readonly rollups: Rollups;
-  readonly announcer: KeyAnnouncer;
 }
 
 /** Who asks first, then who works, then what they stand on. */
 async function stop(parts: Parts, running: Running): Promise<void> {
-  const { admission, puller, publicServer, internalServer } = running;
-  running.rollups.stop();
-  await Promise.all([puller.stop(), running.announcer.stop()]);
+  const { admission, background, publicServer, internalServer } = running;
+  await background.quiet();
   const limit = new Promise<void>((resolve) => setTimeout(resolve, DRAIN_MS_MAX).unref());
-  await Promise.race([Promise.all([admission.drain(), running.jobs.stop()]), limit]);
+  await Promise.race([Promise.all([admission.drain(), background.drain()]), limit]);
   publicServer.server.closeAllConnections();
   await Promise.all([publicServer.close(), internalServer.close()]);
-  await running.courier.close();
+  await background.close();
   await parts.ledger.stop();
   await parts.keys.close();
   await parts.control.close();

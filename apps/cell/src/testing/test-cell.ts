@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A whole cell in this process for tests: real PostgreSQL, real key service, real ledger, real TLS
 // identities; the control plane is a pair of keys that signs what a test wants to deliver.
-import { createHash, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash, type KeyObject, randomUUID } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import {
@@ -12,7 +12,6 @@ import {
   BUNDLE_PAYLOAD_TYPE,
   type Bundle,
   FRESHNESS_PAYLOAD_TYPE,
-  parseCellConfig,
 } from '@bailiwick/contracts';
 import {
   type CellId,
@@ -33,21 +32,19 @@ import {
   toPublicKeyText,
 } from '@bailiwick/keys';
 import { CLIENT_ASSERTION_TYPE, signClientAssertion } from '@bailiwick/oidc';
-import { createAuthority, openAuthority } from '@bailiwick/pki';
 import { type TestDatabase, withTestDatabase } from '@bailiwick/postgres/testing';
 import { openLog } from '@bailiwick/telemetry';
 import { assembleCell, type Cell } from '../assemble.ts';
 import { openLocalKeyRing } from '../keys/local-key-ring.ts';
 import { createSystemRandom, systemClock } from '../ports.ts';
 import { putAccounts } from '../tenants/account-store.ts';
+import { newKey, PLACES, TRUST_DOMAIN, writeTestConfig } from './test-config.ts';
 
-export const TRUST_DOMAIN = 'bailiwick.localhost';
 export const RETAILER_CHARTER: string = readFileSync(
   path.resolve(import.meta.dirname, '../../../../charters/retailer.yaml'),
   'utf8',
 );
 
-const newKey = (): KeyObject => generateKeyPairSync('ed25519').privateKey;
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** What a test says about the next bundle; the rest is as before. */
@@ -143,17 +140,6 @@ export function approve(
   return signDsse({ payloadType: APPROVAL_PAYLOAD_TYPE, payload }, signers);
 }
 
-interface Places {
-  readonly jurisdiction: string;
-  readonly operator: string;
-}
-const PLACES: Readonly<Record<string, Places>> = {
-  'eu-de': { jurisdiction: 'de', operator: 'de' },
-  'uk-lon': { jurisdiction: 'uk', operator: 'uk' },
-  'us-va': { jurisdiction: 'us-va', operator: 'us' },
-  'au-syd': { jurisdiction: 'au', operator: 'au' },
-};
-
 /** Starts a cell; it has a charter and the given tenants, and its law is fresh for a minute. */
 export async function startTestCell(
   options: {
@@ -171,7 +157,7 @@ export async function startTestCell(
   try {
     const control = toDsseSigner(newKey());
     const approvers = [toDsseSigner(newKey()), toDsseSigner(newKey())];
-    const config = await writeFiles({
+    const config = await writeTestConfig({
       cellId,
       directory,
       database,
@@ -199,82 +185,6 @@ export async function startTestCell(
     rmSync(directory, { recursive: true, force: true });
     throw error;
   }
-}
-
-async function writeFiles(options: {
-  readonly cellId: CellId;
-  readonly directory: string;
-  readonly database: TestDatabase;
-  readonly control: DsseSigner;
-  readonly approvers: readonly DsseSigner[];
-  readonly authority?: string;
-  readonly limits?: Readonly<Record<string, number>>;
-}): Promise<ReturnType<typeof parseCellConfig>> {
-  const { cellId, directory, database, control, approvers } = options;
-  const residency = toResidency(cellId);
-  const place = PLACES[residency] ?? { jurisdiction: 'de', operator: 'de' };
-  const name = `${residency}.cells.${TRUST_DOMAIN}`;
-  const at = (file: string): string => path.join(directory, file);
-  const authority =
-    options.authority === undefined
-      ? await createAuthority(at('ca'), { trustDomain: TRUST_DOMAIN })
-      : await openAuthority(options.authority);
-  const identity = { certFile: at('id.pem'), keyFile: at('id.key'), bundleFile: at('bundle.pem') };
-  await authority.issueIdentity(identity, { spiffeId: `spiffe://${TRUST_DOMAIN}/cell/${cellId}` });
-  const server = { certFile: at('public.pem'), keyFile: at('public.key') };
-  await authority.issueIdentity({ ...server, bundleFile: at('bundle.pem') }, { dnsNames: [name] });
-  for (const folder of ['state', 'logs']) mkdirSync(at(folder), { mode: 0o700 });
-  const write = (file: string, text: string): string => {
-    writeFileSync(at(file), text, { mode: 0o600 });
-    return at(file);
-  };
-  const ledgerKey = newKey().export({ type: 'pkcs8', format: 'pem' }).toString();
-  return parseCellConfig({
-    cell: cellId,
-    location: {
-      jurisdiction: place.jurisdiction,
-      observed: { kind: 'configured', jurisdiction: place.jurisdiction },
-    },
-    operator: { jurisdiction: place.operator, name: 'test' },
-    public: { host: '127.0.0.1', port: 0, name, ...server },
-    internal: { host: '127.0.0.1', port: 0 },
-    identity,
-    database: {
-      urlFile: write('url', database.url),
-      keysUrlFile: write('keys-url', database.keysUrl),
-      poolSize: 8,
-    },
-    keyService: {
-      host: '127.0.0.1',
-      port: 1,
-      customerKeys: { kind: 'file', directory: at('keys') },
-      erasableStore: { replicas: [at('erasable/a'), at('erasable/b')] },
-    },
-    control: {
-      url: 'https://127.0.0.1:1',
-      spiffeId: `spiffe://${TRUST_DOMAIN}/control`,
-      bundleKeys: [toPublicKeyText(control.privateKey)],
-      pollMs: 50,
-    },
-    trust: {
-      approvers: approvers.map((signer, index) => ({
-        name: `approver-${index}`,
-        key: toPublicKeyText(signer.privateKey),
-      })),
-      threshold: 2,
-    },
-    ledger: { keyFile: write('ledger.pem', ledgerKey), epoch: 1 },
-    state: at('state'),
-    telemetry: { directory: at('logs'), level: 'debug' },
-    limits: {
-      bodySizeBytesMax: 65_536,
-      inFlightCountMax: 64,
-      inFlightPerTenantCountMax: 32,
-      queuePerTenantCountMax: 64,
-      requestMsMax: 20_000,
-      ...options.limits,
-    },
-  });
 }
 
 interface RunningParts {

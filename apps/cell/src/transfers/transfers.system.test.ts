@@ -11,13 +11,8 @@ import { signDsse, toDsseSigner, verifyDsse } from '@bailiwick/keys';
 import { createAuthority } from '@bailiwick/pki';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { takeDelivery } from '../deliveries/take-delivery.ts';
-import {
-  newTenant,
-  startTestCell,
-  type TestAccount,
-  type TestCell,
-  TRUST_DOMAIN,
-} from '../testing/test-cell.ts';
+import { newTenant, startTestCell, type TestAccount, type TestCell } from '../testing/test-cell.ts';
+import { TRUST_DOMAIN } from '../testing/test-config.ts';
 import { runTransfer } from './run-transfer.ts';
 
 const tenant = newTenant({ 'eu-de': 'eu-de/main', 'us-va': 'us-va/main' });

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// What runs in a cell by itself: following the control plane, jobs, roll-ups, forgetting. None of it stands
+// on a request's path, and all of it may fail for days without anybody waiting for it.
+
+import type { Identity } from '@bailiwick/pki';
+import type { MeterInPlace } from '@bailiwick/telemetry';
+import { createKeyAnnouncer } from './control/announce-key.ts';
+import type { PeerClient } from './control/peer-client.ts';
+import { createForgetter } from './idempotency/forget-answers.ts';
+import type { IdempotencyStore } from './idempotency/idempotency-store.ts';
+import { createJobs } from './jobs/jobs.ts';
+import { type BundlePuller, createBundlePuller } from './law/bundle-puller.ts';
+import { createRollups } from './rollups/rollups.ts';
+import type { CellRuntime } from './runtime.ts';
+import { createCourier } from './transfers/courier.ts';
+import { runTransfer } from './transfers/run-transfer.ts';
+
+export interface BackgroundPorts {
+  readonly runtime: CellRuntime;
+  readonly identity: Identity;
+  readonly control: PeerClient;
+  readonly figures: MeterInPlace;
+  readonly idempotency: IdempotencyStore;
+}
+
+export interface Background {
+  readonly puller: BundlePuller;
+  start(): Promise<void>;
+  /** Nothing new begins. */
+  quiet(): Promise<void>;
+  /** Lets running jobs end. */
+  drain(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Makes all of it and installs the job queue's tables; nothing runs before `start`. */
+export async function createBackground(ports: BackgroundPorts): Promise<Background> {
+  const { runtime, identity, control, figures, idempotency } = ports;
+  const { config, cellId, clock, database, law, log, meter, secrets } = runtime;
+  const { pollMs } = config.control;
+  const puller = createBundlePuller({ cellId, clock, law, control, log, meter }, { pollMs });
+  const announcer = createKeyAnnouncer({ control, log }, { cellId, key: secrets.publicKeyText });
+  const rollups = createRollups({ clock, control, log, figures: () => figures.counters() });
+  const courier = createCourier({ identity, control, law });
+  const jobs = createJobs({
+    database,
+    log,
+    meter,
+    runTransfer: (job) => runTransfer({ runtime, courier }, job),
+  });
+  const forgetter = createForgetter({
+    store: idempotency,
+    log,
+    listTenants: () => (law.find()?.bundle.tenants ?? []).map(({ tenantId }) => tenantId),
+  });
+  await jobs.prepare();
+  return {
+    puller,
+    async start() {
+      puller.start();
+      announcer.start();
+      rollups.start();
+      forgetter.start();
+      await jobs.start();
+    },
+    async quiet() {
+      rollups.stop();
+      forgetter.stop();
+      await Promise.all([puller.stop(), announcer.stop()]);
+    },
+    drain: () => jobs.stop(),
+    close: () => courier.close(),
+  };
+}
