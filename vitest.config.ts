@@ -25,6 +25,7 @@ export default defineConfig({
           exclude: [...NEVER, 'tests/architecture/**'],
           pool: 'forks',
           maxWorkers: 2,
+          globalSetup: ['tests/system/global-setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

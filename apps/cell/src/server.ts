@@ -5,7 +5,7 @@
 import type { ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { PROBLEM_CONTENT_TYPE, type Problem } from '@bailiwick/contracts';
-import { createUuidV7 } from '@bailiwick/kernel';
+import { createUuidV7, parseTenantId, type TenantId } from '@bailiwick/kernel';
 import type { tlsServerOptions } from '@bailiwick/pki';
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -237,7 +237,7 @@ function registerProblems(app: FastifyInstance, services: CellServices): void {
         ...toRoute(request),
       });
     }
-    problem = await enterRefusal(services, request, problem);
+    problem = await enterRefusal(services, request, { problem, tenantId: toTenant(error) });
     if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
     if (problem.status === 429 || problem.status === 503) reply.header('retry-after', '1');
     return reply
@@ -252,12 +252,12 @@ function registerProblems(app: FastifyInstance, services: CellServices): void {
 async function enterRefusal(
   services: CellServices,
   request: FastifyRequest,
-  problem: Problem,
+  { problem, tenantId }: { readonly problem: Problem; readonly tenantId: TenantId | undefined },
 ): Promise<Problem> {
   const kind = ENTERED[problem.code];
   if (kind === undefined) return problem;
   try {
-    await services.entries.record(request.verified?.tenantId, {
+    await services.entries.record(request.verified?.tenantId ?? tenantId, {
       kind,
       facts: { code: problem.code, ...toRoute(request) },
       request: request.id,
@@ -267,6 +267,13 @@ async function enterRefusal(
     services.log.error('refusal could not be entered', { error, requestId: request.id });
     return toProblem(error);
   }
+}
+
+/** Whose account was refused, where that was verified before the refusal. */
+function toTenant(error: unknown): TenantId | undefined {
+  if (!(error instanceof CellError)) return undefined;
+  const { tenantId } = error.details;
+  return typeof tenantId === 'string' ? parseTenantId(tenantId) : undefined;
 }
 
 /** The route's template: never the path, which holds ids chosen by callers. */

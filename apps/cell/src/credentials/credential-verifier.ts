@@ -138,29 +138,41 @@ function assertTenant({ tenants }: CredentialPorts, tenantId: TenantId): void {
     throw new CellError('CELL_TENANT_UNKNOWN', 'no bundle has brought this tenant here');
   }
   if (tenant.state === 'suspended') {
-    throw new CellError('CELL_TENANT_SUSPENDED', 'the tenant is suspended in this cell');
+    throw new CellError('CELL_TENANT_SUSPENDED', 'the tenant is suspended in this cell', {
+      details: { tenantId },
+    });
   }
 }
 
+/** Refusals name the tenant in `details`: the account is verified by then, and they are its entries. */
 function assertResidency(ports: CredentialPorts, tenantId: TenantId, claim: ResidencyClaim): void {
   const { tenants, cellId } = ports;
+  const refuse = (
+    code: 'RESIDENCY_CLAIM_INVALID' | 'RESIDENCY_UNSUPPORTED' | 'RESIDENCY_FORBIDDEN',
+    problem: string,
+  ): never => {
+    throw new CellError(code, problem, { details: { tenantId } });
+  };
   // SECURITY: without this a claim of one tenant would open another tenant's place.
   if (claim.tenantId !== tenantId) {
-    throw new CellError('RESIDENCY_CLAIM_INVALID', 'the residency claim is of another tenant');
+    refuse('RESIDENCY_CLAIM_INVALID', 'the residency claim is of another tenant');
   }
   if (!tenants.isResidency(claim.residency)) {
-    throw new CellError('RESIDENCY_UNSUPPORTED', 'the charter has no cell of this residency');
+    refuse('RESIDENCY_UNSUPPORTED', 'the charter has no cell of this residency');
   }
   if (tenants.findTenant(tenantId)?.residencies.includes(claim.residency) !== true) {
-    throw new CellError('RESIDENCY_FORBIDDEN', 'the contract does not name this residency');
+    refuse('RESIDENCY_FORBIDDEN', 'the contract does not name this residency');
   }
-  const home = tenants.homeOf(tenantId, claim.residency);
-  if (home === undefined) {
-    throw new CellError('RESIDENCY_FORBIDDEN', 'the tenant has no home of this residency');
-  }
+  const home =
+    tenants.homeOf(tenantId, claim.residency) ??
+    refuse('RESIDENCY_FORBIDDEN', 'the tenant has no home of this residency');
   if (home.cell !== cellId) {
     throw new CellError('CELL_MISDIRECTED', `the home is \`${home.cell}\``, {
-      details: { homeCell: home.cell, ...(home.name === undefined ? {} : { homeName: home.name }) },
+      details: {
+        tenantId,
+        homeCell: home.cell,
+        ...(home.name === undefined ? {} : { homeName: home.name }),
+      },
     });
   }
 }
