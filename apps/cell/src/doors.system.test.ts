@@ -3,6 +3,8 @@
 // after being moved, changed or handed to somebody else (invariant 2). Method: a whole cell, and ciphertext
 // treated as an attacker with the application's database would.
 
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { parseSealedText, toSealedText } from '@bailiwick/keys';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -177,7 +179,7 @@ describe('a sealed value in other hands', () => {
       'KEYS_ENVELOPE_UNOPENED',
       'CELL_SEAL_FOREIGN',
       'POLICY_FLOW_DENIED',
-      'RECORD_FACTS_UNVERIFIED',
+      'CELL_SEAL_UNOPENED',
     ];
     expect(codes.filter((code) => !allowed.includes(code ?? ''))).toEqual([]);
   });
@@ -285,5 +287,25 @@ describe('entries', () => {
     const answer = await enter(facts);
     expect(answer).toMatchObject({ status: 400, body: { code: 'CELL_INPUT_INVALID' } });
     expect(JSON.stringify(answer.body)).not.toMatch(/mustermann|example\.org"?:? ?1/i);
+  });
+});
+
+// Last: looks at what everything above left behind.
+describe('telemetry', () => {
+  it('holds nothing of anybody: no value, no id of a caller, no tenant in a figure', async () => {
+    test.cell.runtime.log.flush();
+    const folder = path.join(test.directory, 'logs');
+    const files = readdirSync(folder);
+    expect(files.length).toBeGreaterThan(0);
+    const logs = files.map((file) => readFileSync(path.join(folder, file), 'utf8')).join('');
+    const metrics = await test.cell.internalServer.inject('/internal/v1/metrics');
+    const figures = metrics.payload;
+    expect(figures).toMatch(/bailiwick_decisions_total\{[^}]*outcome="allow"[^}]*\} [1-9]/);
+    expect(figures).toContain('http_route="/v1/openings"');
+    for (const canary of ['erika', 'Erika', 'mustermann', 'Mustermann', 'row-1', 'person-1']) {
+      expect(logs).not.toContain(canary);
+      expect(figures).not.toContain(canary);
+    }
+    expect(figures).not.toContain(tenant.tenantId);
   });
 });

@@ -29,6 +29,7 @@ export const PROBLEMS: Readonly<Record<string, Entry>> = {
   CELL_TENANT_UNKNOWN: entry(403, 'the tenant is not known in this cell'),
   CELL_TENANT_SUSPENDED: entry(403, 'the tenant is suspended'),
   CELL_SEAL_FOREIGN: entry(403, 'the value was sealed for somebody else'),
+  CELL_SEAL_UNOPENED: entry(403, 'the value does not open under its seal'),
   CELL_SEAL_ERASED: entry(410, 'the value was erased for ever'),
   CELL_PURPOSE_MISSING: entry(403, 'a purpose is needed'),
   CELL_PURPOSE_FORBIDDEN: entry(403, 'the purpose is not granted to this account'),

@@ -2,14 +2,20 @@
 // The second door, outwards: opens values that lie in an application's own database. What a seal says
 // decides who may see it; it is attacker-controlled until the envelope opens under it, which is why the
 // decision comes first and counts for nothing when the value then does not open.
-import type { OpenResult } from '@bailiwick/contracts';
+import type { FieldValue, OpenResult } from '@bailiwick/contracts';
 import { DATA_CLASSES, type Decision, type EntryId, type Flow, isCoded } from '@bailiwick/kernel';
-import { parseSealedText, type SealedValue } from '@bailiwick/keys';
+import { openValue, parseSealedText, type SealedValue } from '@bailiwick/keys';
 import { CellError } from '../errors.ts';
 import { toProblem } from '../problem.ts';
 import { toEntryRecords } from '../records/entry.ts';
-import { findOpeningKeys, openFields } from '../records/open.ts';
-import type { CellServices, Credential, FlowRequest } from '../services.ts';
+import type {
+  CellServices,
+  Credential,
+  FlowRequest,
+  KeyHandle,
+  KeyProblem,
+  KeyReference,
+} from '../services.ts';
 
 export interface OpenAsker {
   readonly credential: Credential;
@@ -43,11 +49,7 @@ export async function openValues(
     if (decided !== undefined) visible.push({ group, decided });
   }
   const wanted = visible.flatMap(({ group }) => group);
-  const keys = await findOpeningKeys(
-    services,
-    asker.credential.tenantId,
-    wanted.map(({ value }) => value),
-  );
+  const keys = await findKeys(services, asker, wanted);
   const opened: Parsed[] = [];
   for (const one of wanted) {
     const result = openOne(keys, one.value);
@@ -126,19 +128,55 @@ function isMasked(decision: Decision, category: string): boolean {
   );
 }
 
-function openOne(
-  keys: Awaited<ReturnType<typeof findOpeningKeys>>,
-  value: SealedValue,
-): OpenResult {
+type FoundKeys = ReadonlyMap<string, KeyHandle | KeyProblem>;
+
+const referenceName = ({ keyId, version }: KeyReference): string => `${keyId} ${version}`;
+const toReference = ({ seal }: SealedValue): KeyReference => ({
+  keyId: seal.keyId,
+  version: seal.keyVersion,
+});
+
+/** Each key asked for once. */
+async function findKeys(
+  services: CellServices,
+  { credential }: OpenAsker,
+  wanted: readonly Parsed[],
+): Promise<FoundKeys> {
+  const references = new Map(
+    wanted.map(({ value }) => [referenceName(toReference(value)), toReference(value)]),
+  );
+  if (references.size === 0) return new Map();
+  const names = [...references.keys()];
+  const found = await services.keys.openingKeys(credential.tenantId, [...references.values()]);
+  return new Map(
+    names.flatMap((name, index) => {
+      const key = found[index];
+      return key === undefined ? [] : [[name, key] as const];
+    }),
+  );
+}
+
+function openOne(keys: FoundKeys, value: SealedValue): OpenResult {
   try {
-    const fields = openFields(keys, value);
-    if (fields !== undefined) return { fields };
-    throw new CellError('CELL_SEAL_ERASED', 'the person whom it is about was erased');
+    const found = keys.get(referenceName(toReference(value)));
+    if (found !== undefined && 'key' in found) {
+      return { fields: parseFields(openValue(found.key, value).toString('utf8')) };
+    }
+    if (found?.code === 'KEYS_KEY_ERASED') {
+      throw new CellError('CELL_SEAL_ERASED', 'the person whom it is about was erased');
+    }
+    // SECURITY: an unknown key and a value that does not open are told alike.
+    throw new CellError('CELL_SEAL_UNOPENED', 'the value does not open under its seal');
   } catch (error) {
     const problem = toProblem(error);
     if (problem.status >= 500) throw error;
     return { problem };
   }
+}
+
+/** Reads what this cell sealed: the envelope has opened, so it is ours. */
+function parseFields(text: string): Readonly<Record<string, FieldValue>> {
+  return JSON.parse(text) as Readonly<Record<string, FieldValue>>;
 }
 
 /** One entry: the strictest label's flow and decision, and all records by count and hash. */

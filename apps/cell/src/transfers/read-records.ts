@@ -102,17 +102,14 @@ async function openPage(
       return fieldSet?.protection === 'sealed' ? [fieldSet.at] : [];
     }),
   );
-  const sealedOf = ({ sealed }: VerifiedRow) => [...sealed].filter(([at]) => sets.has(at));
-  const keys = await findOpeningKeys(
-    services,
-    tenantId,
-    rows.flatMap((row) => sealedOf(row).map(([, value]) => value)),
-  );
-  return rows.map(({ row, facts, sealed }) => {
+  const wantedOf = ({ sealed }: VerifiedRow) => sealed.filter(({ at }) => sets.has(at));
+  const keys = await findOpeningKeys(services, tenantId, rows.flatMap(wantedOf));
+  return rows.map((verified) => {
+    const { row, facts } = verified;
     const values: Record<string, FieldValue> = {};
-    for (const [at, value] of sealed) {
+    for (const value of wantedOf(verified)) {
       // An erased person's values are gone: the record has none of these fields any more.
-      if (sets.has(at)) Object.assign(values, openFields(keys, value));
+      Object.assign(values, openFields(keys, value));
     }
     for (const [name, value] of Object.entries(row.plainFields)) {
       if (wanted.has(name) && isFieldValue(value)) values[name] = value;
