@@ -44,7 +44,9 @@ export interface CompiledCollection {
   readonly required: readonly string[];
   /** Strictest first. */
   readonly classGroups: readonly ClassGroup[];
-  readonly hasSealed: boolean;
+  /** Classes and categories of all field sets, as a record's label tells them. */
+  readonly classes: readonly DataClass[];
+  readonly categories: readonly string[];
 }
 
 const byName = (a: readonly [string, unknown], b: readonly [string, unknown]): number =>
@@ -86,6 +88,7 @@ export function compileCollection(
     const fieldSet = fieldSets.find((one) => one.name === field.fieldSet);
     if (fieldSet) fields.set(name, compileField(name, field, fieldSet));
   }
+  const classGroups = toClassGroups(fieldSets);
   return {
     id,
     version,
@@ -93,7 +96,8 @@ export function compileCollection(
     fieldSets,
     fields,
     required: [...fields.values()].filter((one) => one.isRequired).map((one) => one.name),
-    classGroups: toClassGroups(fieldSets),
-    hasSealed: fieldSets.some((one) => one.protection === 'sealed'),
+    classGroups,
+    classes: classGroups.map((group) => group.class),
+    categories: [...new Set(fieldSets.map(({ category }) => category))].sort(),
   };
 }

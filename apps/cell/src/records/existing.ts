@@ -3,7 +3,7 @@
 // opened whole. Nothing of it goes to a caller from here.
 
 import type { KeyObject } from 'node:crypto';
-import { isCoded, type SubjectId, type TenantId } from '@bailiwick/kernel';
+import { type CellId, isCoded, type SubjectId, type TenantId } from '@bailiwick/kernel';
 import type { CollectionStore } from '../collections/collection-store.ts';
 import type { CompiledCollection } from '../collections/compiled-collection.ts';
 import type { CellServices } from '../services.ts';
@@ -64,7 +64,7 @@ export async function findExisting(
 
 /** The row with its label when it verifies, and nothing when it does not. */
 export function findVerified(
-  cellId: string,
+  cellId: CellId,
   options: {
     readonly row: ReadRow;
     readonly collection: CompiledCollection;
@@ -104,7 +104,7 @@ export async function openContents(
 ): Promise<readonly (OpenedContent | 'erased' | undefined)[]> {
   const [first] = list;
   if (!first) return [];
-  const values = list.flatMap(({ verified }) => [...verified.sealed.values()]);
+  const values = list.flatMap(({ verified }) => verified.sealed);
   const keys = await findOpeningKeys(services, first.verified.row.tenantId, values);
   return list.map((existing) => {
     const { verified, collection, label } = existing;
@@ -114,10 +114,10 @@ export async function openContents(
     );
     for (const [at, plain] of opened.values.entries()) contents[at] = plain;
     try {
-      for (const [at, value] of verified.sealed) {
+      for (const value of verified.sealed) {
         const fields = openFields(keys, value);
         if (!fields) return 'erased';
-        contents[at] = fields;
+        contents[value.at] = fields;
       }
     } catch (error) {
       const isForeign =

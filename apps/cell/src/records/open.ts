@@ -3,13 +3,28 @@
 // is not shown (invariant 2), and what was erased is told as erased.
 import type { KeyObject } from 'node:crypto';
 import type { FieldValue, RecordLabel, StoredRecord } from '@bailiwick/contracts';
-import { type Action, isCoded, type Seal, type SubjectId, type TenantId } from '@bailiwick/kernel';
-import { openValue, parseSealedValue, type SealedValue } from '@bailiwick/keys';
+import {
+  type Action,
+  type CellId,
+  isCoded,
+  type SubjectId,
+  type TenantId,
+  toAuthenticatedData,
+} from '@bailiwick/kernel';
+
+import { openEnvelope } from '@bailiwick/keys';
 import type { CompiledCollection } from '../collections/compiled-collection.ts';
 import type { CellServices, KeyHandle, KeyProblem, KeyReference } from '../services.ts';
 import { RecordError } from './errors.ts';
+import { findFieldSet, toKeyReference } from './expected-seal.ts';
 import type { ReadRow } from './record-store.ts';
-import { parseFacts, type RecordFacts, verifyRecord } from './row.ts';
+import {
+  parseFacts,
+  type RecordFacts,
+  sealBytesOf,
+  VALUE_HEADER_SIZE_BYTES,
+  verifyRecord,
+} from './row.ts';
 import { type Asker, findSight, type Sight } from './sight.ts';
 
 type Services = Pick<CellServices, 'cellId' | 'clock' | 'law' | 'enforcement' | 'keys'>;
@@ -27,49 +42,24 @@ export type Opened =
   /** Facts, seals or ciphertext are not what was written. */
   | { readonly kind: 'unverified' };
 
+/** A sealed value of a row, at the position of its field set. */
+export interface SealedSet {
+  readonly at: number;
+  readonly key: KeyReference;
+  readonly seal: Buffer;
+  readonly envelope: Buffer;
+}
+
 /** A row whose facts have verified. */
 export interface VerifiedRow {
   readonly row: ReadRow;
   readonly facts: RecordFacts;
-  /** Sealed values by position of their field set. */
-  readonly sealed: ReadonlyMap<number, SealedValue>;
-}
-
-function isSameList(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((item, index) => item === b[index]);
-}
-
-/** True when a seal says the same as the row that it lies in. */
-function isSealOf(
-  seal: Seal,
-  options: {
-    readonly cellId: string;
-    readonly row: ReadRow;
-    readonly facts: RecordFacts;
-    readonly collection: CompiledCollection;
-  },
-): boolean {
-  const { cellId, row, facts, collection } = options;
-  const fieldSet = collection.schema.fieldSets[seal.fieldSet];
-  return (
-    seal.tenantId === row.tenantId &&
-    seal.cellId === cellId &&
-    seal.collectionId === row.collectionId &&
-    seal.recordId === row.recordId &&
-    seal.origin === facts.origin &&
-    seal.residency === facts.residency &&
-    isSameList(seal.regimes, facts.regimes) &&
-    fieldSet?.protection === 'sealed' &&
-    fieldSet.class === seal.class &&
-    fieldSet.category === seal.category
-  );
+  readonly sealed: readonly SealedSet[];
 }
 
 /** Codes that say that stored bytes are not what this cell wrote. */
 const UNVERIFIED_CODES = [
   'KEYS_FACTS_UNVERIFIED',
-  'KEYS_VALUE_MALFORMED',
-  'KEYS_SEAL_MISMATCH',
   'KEYS_ENVELOPE_UNOPENED',
   'RECORD_FACTS_UNVERIFIED',
 ] as const;
@@ -81,7 +71,7 @@ function isUnverified(error: unknown): boolean {
 /** Verifies a row; `undefined` when it is not what was written. */
 export function verifyRow(
   options: {
-    readonly cellId: string;
+    readonly cellId: CellId;
     readonly factsKey: KeyObject;
     readonly collection: CompiledCollection;
   },
@@ -91,14 +81,16 @@ export function verifyRow(
   try {
     const values = verifyRecord(factsKey, row);
     const facts = parseFacts(row.facts);
-    const sealed = new Map<number, SealedValue>();
+    const sealed: SealedSet[] = [];
+    let from = 0;
     for (const value of values) {
-      const parsed = parseSealedValue(value);
-      const at = collection.fieldSets.find(({ name }) => name === parsed.seal.fieldSet)?.at;
-      if (at === undefined || !isSealOf(parsed.seal, { cellId, row, facts, collection })) {
-        return undefined;
-      }
-      sealed.set(at, parsed);
+      const seal = sealBytesOf(value);
+      const { tenantId, recordId } = row;
+      const at = findFieldSet(seal, { cellId, tenantId, recordId, collection, facts, from });
+      if (at === undefined) return undefined;
+      const envelope = value.subarray(VALUE_HEADER_SIZE_BYTES + seal.length);
+      sealed.push({ at, key: toKeyReference(seal), seal, envelope });
+      from = at + 1;
     }
     return { row, facts, sealed };
   } catch (error) {
@@ -113,13 +105,10 @@ const referenceName = ({ keyId, version }: KeyReference): string => `${keyId} ${
 export async function findOpeningKeys(
   services: Pick<CellServices, 'keys'>,
   tenantId: TenantId,
-  values: Iterable<SealedValue>,
+  values: Iterable<SealedSet>,
 ): Promise<ReadonlyMap<string, KeyHandle | KeyProblem>> {
   const references = new Map<string, KeyReference>();
-  for (const { seal } of values) {
-    const reference = { keyId: seal.keyId, version: seal.keyVersion };
-    references.set(referenceName(reference), reference);
-  }
+  for (const { key } of values) references.set(referenceName(key), key);
   const keys = new Map<string, KeyHandle | KeyProblem>();
   if (references.size === 0) return keys;
   const found = await services.keys.openingKeys(tenantId, [...references.values()]);
@@ -137,12 +126,14 @@ export async function findOpeningKeys(
  */
 export function openFields(
   keys: ReadonlyMap<string, KeyHandle | KeyProblem>,
-  value: SealedValue,
+  value: SealedSet,
 ): Readonly<Record<string, FieldValue>> | undefined {
-  const { keyId, keyVersion } = value.seal;
-  const found = keys.get(referenceName({ keyId, version: keyVersion }));
+  const found = keys.get(referenceName(value.key));
   if (!found) throw new RecordError('RECORD_FACTS_UNVERIFIED', 'the key of a value is not known');
-  if ('key' in found) return parseFieldsText(openValue(found.key, value).toString('utf8'));
+  if ('key' in found) {
+    const plaintext = openEnvelope(found.key, value.envelope, toAuthenticatedData(value.seal));
+    return parseFieldsText(plaintext.toString('utf8'));
+  }
   if (found.code === 'KEYS_KEY_ERASED') return undefined;
   throw new RecordError('RECORD_FACTS_UNVERIFIED', 'the key of a value is not one of this cell');
 }
@@ -152,15 +143,15 @@ function parseFieldsText(text: string): Readonly<Record<string, FieldValue>> {
   return JSON.parse(text) as Readonly<Record<string, FieldValue>>;
 }
 
-function toLabel(cellId: string, facts: RecordFacts, collection: CompiledCollection): RecordLabel {
+function toLabel(cellId: CellId, facts: RecordFacts, collection: CompiledCollection): RecordLabel {
   return {
     cell: cellId,
     residency: facts.residency,
     origin: facts.origin,
     regimes: facts.regimes,
     lawDate: facts.lawDate,
-    classes: collection.classGroups.map((group) => group.class),
-    categories: [...new Set(collection.classGroups.flatMap(({ categories }) => categories))].sort(),
+    classes: collection.classes,
+    categories: collection.categories,
   };
 }
 
@@ -169,7 +160,7 @@ function isFieldValue(value: unknown): value is FieldValue {
 }
 
 function toRecord(
-  cellId: string,
+  cellId: CellId,
   verified: VerifiedRow,
   options: {
     readonly collection: CompiledCollection;
@@ -182,18 +173,19 @@ function toRecord(
   const fields: Record<string, FieldValue> = {};
   const masked: string[] = [];
   const erased: string[] = [];
-  for (const [at, value] of sealed) {
-    if (!sight.isVisible[at]) continue;
+  for (const value of sealed) {
+    if (!sight.isVisible[value.at]) continue;
     const opened = openFields(keys, value);
     if (opened) Object.assign(fields, opened);
-    else erased.push(value.seal.fieldSet);
+    else erased.push(collection.fieldSets[value.at]?.name ?? '');
   }
   for (const { name, fieldSet } of collection.fields.values()) {
     const isSealed = fieldSet.protection === 'sealed';
     if (!sight.isVisible[fieldSet.at]) {
-      if (isSealed ? sealed.has(fieldSet.at) : row.plainFields[name] !== undefined) {
-        masked.push(name);
-      }
+      const isThere = isSealed
+        ? sealed.some(({ at }) => at === fieldSet.at)
+        : row.plainFields[name] !== undefined;
+      if (isThere) masked.push(name);
       continue;
     }
     const value = row.plainFields[name];
@@ -240,10 +232,10 @@ export async function openRows(
     const isSeen = sight.request !== undefined && needed.every((at) => sight.isVisible[at]);
     return { verified, sight, isSeen };
   });
-  const wanted: SealedValue[] = [];
+  const wanted: SealedSet[] = [];
   for (const one of looked) {
     if (!one?.isSeen) continue;
-    for (const [at, value] of one.verified.sealed) if (one.sight.isVisible[at]) wanted.push(value);
+    for (const value of one.verified.sealed) if (one.sight.isVisible[value.at]) wanted.push(value);
   }
   const keys = await findOpeningKeys(services, tenantId, wanted);
   return looked.map((one, index): Opened => {

@@ -13,7 +13,7 @@ import { collectionFor } from './existing.ts';
 import { READ_BATCH_COUNT_MAX } from './limits.ts';
 import { type Opened, openRows } from './open.ts';
 import { type ReadRow, type RecordPlace, readRows } from './record-store.ts';
-import { type Asker, decideAgain, refuseSight, type Sight } from './sight.ts';
+import { type Asker, decideAgain, refuseSight } from './sight.ts';
 
 interface PendingRead {
   readonly asker: Asker;
@@ -29,17 +29,6 @@ const ABSENT: ReadResult = { kind: 'absent' };
 export interface ReadAnswer {
   readonly record: StoredRecord;
   readonly receipt: EntryReceipt;
-}
-
-/** Which field sets were seen, as an entry tells it. */
-export function toSightFacts(
-  collection: CompiledCollection,
-  sight: Sight,
-): { readonly collection: string; readonly fieldSets: readonly string[] } {
-  return {
-    collection: collection.id,
-    fieldSets: collection.fieldSets.filter(({ at }) => sight.isVisible[at]).map(({ name }) => name),
-  };
 }
 
 /** Point reads of this process. */
@@ -85,7 +74,7 @@ export class RecordReads {
       ...this.#services.enforcement.toDraft(asker.credential, decided),
       ...toEntrySubject(result.subjectId),
       records: toEntryRecords([place.recordId]),
-      facts: toSightFacts(collection, sight),
+      facts: sight.facts,
       request: requestId,
     });
     return { record, receipt };

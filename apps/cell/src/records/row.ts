@@ -116,9 +116,17 @@ export function parseContainer(bytes: Buffer): readonly Buffer[] {
   return values;
 }
 
-/** The seal's bytes within a sealed value (`B` `W` 1, u16be length, seal). */
-function sealBytesOf(value: Buffer): Buffer {
-  return value.subarray(5, 5 + value.readUInt16BE(3));
+/** Bytes before the seal within a sealed value: `B` `W` 1, length of the seal as u16be. */
+export const VALUE_HEADER_SIZE_BYTES = 5;
+
+/** The seal's bytes within a sealed value. */
+export function sealBytesOf(value: Buffer): Buffer {
+  const isOurs = value.length > 5 && value[0] === 0x42 && value[1] === 0x57 && value[2] === 1;
+  const end = VALUE_HEADER_SIZE_BYTES + (isOurs ? value.readUInt16BE(3) : 0);
+  if (value.length < end || end === VALUE_HEADER_SIZE_BYTES) {
+    throw new RecordError('RECORD_FACTS_UNVERIFIED', 'a sealed value is malformed');
+  }
+  return value.subarray(VALUE_HEADER_SIZE_BYTES, end);
 }
 
 function toDigests(values: readonly Buffer[]): readonly Buffer[] {

@@ -24,7 +24,6 @@ import {
   toOrder,
   toSort,
 } from './query.ts';
-import { toSightFacts } from './reads.ts';
 import { parseStoredRow, RECORD_COLUMNS, type StoredRow } from './record-store.ts';
 import { type Asker, decideAgain, findSight, refuseSight, type Sight } from './sight.ts';
 
@@ -82,7 +81,7 @@ export class RecordSearches {
       ...this.#services.enforcement.toDraft(asker.credential, decided),
       records: toEntryRecords(seen.records.map(({ recordId }) => parseRecordId(recordId))),
       facts: {
-        ...toSightFacts(collection, seen.sight ?? permitted),
+        ...(seen.sight ?? permitted).facts,
         by: Object.keys(query.where ?? {}),
         origins: toOriginCounts(seen.records),
         ...(seen.unverifiedCount > 0 ? { unverified: seen.unverifiedCount } : {}),

@@ -28,6 +28,8 @@ export interface Sight {
   readonly isVisible: readonly boolean[];
   /** The flow of the strictest class that is visible, of which an entry tells. */
   readonly request: FlowRequest | undefined;
+  /** What an entry says was seen. */
+  readonly facts: { readonly collection: string; readonly fieldSets: readonly string[] };
   /** What to ask to have the refusal stated and entered. */
   readonly refusedRequest: FlowRequest | undefined;
 }
@@ -139,9 +141,11 @@ export function decideSight(services: Services, options: SightQuestion): Sight {
   if (request && enforcement.decide(asker.credential, request).decision.outcome !== 'allow') {
     // Together the categories are denied although each is allowed alone: nothing is seen.
     const hidden = collection.fieldSets.map(() => false);
-    return { isVisible: hidden, request: undefined, refusedRequest: request };
+    const facts = { collection: collection.id, fieldSets: [] };
+    return { isVisible: hidden, request: undefined, facts, refusedRequest: request };
   }
-  return { isVisible, request, refusedRequest };
+  const facts = { collection: collection.id, fieldSets: seen.map(({ name }) => name) };
+  return { isVisible, request, facts, refusedRequest };
 }
 
 /** Throws the refusal of a sight in which nothing is visible; the refusal is entered. */

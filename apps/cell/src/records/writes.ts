@@ -330,8 +330,8 @@ export class RecordWrites {
       origin,
       regimes,
       lawDate,
-      classes: collection.classGroups.map((group) => group.class),
-      categories: [...new Set(collection.classGroups.flatMap((one) => one.categories))].sort(),
+      classes: collection.classes,
+      categories: collection.categories,
     };
   }
 }
