@@ -5,6 +5,7 @@ import { type CellId, parseCellId } from '@bailiwick/kernel';
 import { type TSchema, Type } from 'typebox';
 import { HostNameSchema, PublicKeySchema } from './directory.ts';
 import { checkWith } from './parse-with.ts';
+import { type WitnessesConfig, WitnessesConfigSchema } from './witness-config.ts';
 
 /** How the cell finds out where it stands (invariant 12). */
 export type ObservedLocation =
@@ -64,6 +65,8 @@ export interface CellConfig {
     readonly threshold: number;
   };
   readonly ledger: { readonly keyFile: string; readonly epoch: number };
+  /** Absent: nobody cosigns this cell's checkpoints, and it cosigns nobody's. */
+  readonly witnesses?: WitnessesConfig;
   /** Key for access tokens, residency claims and deliveries; default `<state>/signing-key.pem`. */
   readonly signing?: { readonly keyFile: string };
   /** Directory for the last good bundle. Must exist. */
@@ -166,6 +169,7 @@ export const CellConfigSchema: TSchema = Type.Object(
       { keyFile: Path, epoch: Count({ default: 1, maximum: 1_000_000 }) },
       strict,
     ),
+    witnesses: Type.Optional(WitnessesConfigSchema),
     signing: Type.Optional(Type.Object({ keyFile: Path }, strict)),
     state: Path,
     telemetry: Type.Object(

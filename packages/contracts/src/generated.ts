@@ -4,6 +4,7 @@
 import type { TSchema } from 'typebox';
 import { CellConfigSchema } from './config.ts';
 import { ControlConfigSchema, RouterConfigSchema } from './control-config.ts';
+import { WitnessConfigSchema } from './witness-config.ts';
 
 function toText(schema: TSchema, title: string): string {
   const document = { $schema: 'http://json-schema.org/draft-07/schema#', title, ...schema };
@@ -16,5 +17,6 @@ export async function generate(): Promise<Readonly<Record<string, string>>> {
     'schemas/config.schema.json': toText(CellConfigSchema, 'cell.yaml'),
     'schemas/control-config.schema.json': toText(ControlConfigSchema, 'control.yaml'),
     'schemas/router-config.schema.json': toText(RouterConfigSchema, 'router.yaml'),
+    'schemas/witness-config.schema.json': toText(WitnessConfigSchema, 'witness.yaml'),
   };
 }

@@ -245,3 +245,11 @@ export {
   TransferRequestSchema,
   type TransferState,
 } from './transfer.ts';
+export {
+  type CosignerConfig,
+  parseWitnessConfig,
+  type WitnessConfig,
+  WitnessConfigSchema,
+  type WitnessesConfig,
+  WitnessesConfigSchema,
+} from './witness-config.ts';

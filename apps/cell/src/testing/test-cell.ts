@@ -152,8 +152,8 @@ export async function startTestCell(
   } = {},
 ): Promise<TestCell> {
   const cellId = parseCellId(options.cell ?? 'eu-de/main');
-  const directory = mkdtempSync(path.join(tmpdir(), 'bailiwick-cell-'));
   const database = await withTestDatabase();
+  const directory = mkdtempSync(path.join(tmpdir(), 'bailiwick-cell-'));
   try {
     const control = toDsseSigner(newKey());
     const approvers = [toDsseSigner(newKey()), toDsseSigner(newKey())];
