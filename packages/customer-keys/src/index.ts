@@ -13,12 +13,14 @@ export {
   type AeadKeys,
   type ContextQuestion,
   type ExternalKeys,
+  type Occasion,
   type Question,
   toAeadData,
 } from './ports.ts';
 export {
   createProvider,
   disabledKey,
+  type OccasionedProvider,
   type ProviderOptions,
   unknownKey,
   unreadableKey,

@@ -2,10 +2,19 @@
 // What a provider's adapter implements. `createProvider` makes the port of `@bailiwick/keys` of it.
 import type { CustomerKeyStatus, WrapContext } from '@bailiwick/keys';
 
+/** Why a question is asked now. It is told to key services that log it, and authenticates nothing. */
+export interface Occasion {
+  /** Who needs the key: a workload's id. */
+  readonly workload: string;
+  /** What for: a word of the charter, or of ours (`lease`, `rotation`). */
+  readonly purpose: string;
+}
+
 /** One question's bounds and what it is about. */
 export interface Question {
   /** Aborted at the deadline: nothing may go on after it. */
   readonly signal: AbortSignal;
+  readonly occasion?: Occasion | undefined;
 }
 
 export interface ContextQuestion extends Question {

@@ -19,7 +19,7 @@ import {
   IN_FLIGHT_COUNT_MAX,
   PROVIDER_TIMEOUT_MS,
 } from './limits.ts';
-import type { ContextQuestion, ExternalKeys } from './ports.ts';
+import type { ContextQuestion, ExternalKeys, Occasion } from './ports.ts';
 
 export interface ProviderOptions {
   /** For one question, retries included. */
@@ -27,6 +27,22 @@ export interface ProviderOptions {
   readonly inFlightCountMax?: number;
   /** What the provider calls a customer key; its id unless told otherwise. */
   readonly nameOf?: (customerKeyId: KeyId) => string;
+}
+
+/** The port, with the occasion of each use where it is known. */
+export interface OccasionedProvider extends CustomerKeyProvider {
+  wrap(
+    customerKeyId: KeyId,
+    key: KeyObject,
+    context: WrapContext,
+    occasion?: Occasion,
+  ): Promise<Buffer>;
+  unwrap(
+    customerKeyId: KeyId,
+    wrap: Uint8Array,
+    context: WrapContext,
+    occasion?: Occasion,
+  ): Promise<KeyObject>;
 }
 
 const FRAME_VERSION = 0x01;
@@ -87,7 +103,7 @@ function unframe(kind: string, wrap: Uint8Array): Buffer {
 export function createProvider(
   keys: ExternalKeys,
   options: ProviderOptions = {},
-): CustomerKeyProvider {
+): OccasionedProvider {
   const {
     timeoutMs = PROVIDER_TIMEOUT_MS,
     inFlightCountMax = IN_FLIGHT_COUNT_MAX,
@@ -110,9 +126,14 @@ export function createProvider(
       inFlightCount -= 1;
     }
   };
-  const about = (signal: AbortSignal, context: WrapContext): ContextQuestion => ({
+  const about = (
+    signal: AbortSignal,
+    context: WrapContext,
+    occasion: Occasion | undefined,
+  ): ContextQuestion => ({
     signal,
     context,
+    occasion,
     authenticatedData: encodeWrapContext(context),
   });
   return {
@@ -126,11 +147,11 @@ export function createProvider(
         await keys.ensure(name, { signal });
       }),
     findStatus: (keyId) => ask((signal) => keys.findStatus(nameOf(keyId), { signal })),
-    async wrap(keyId: KeyId, key: KeyObject, context: WrapContext): Promise<Buffer> {
+    async wrap(keyId, key, context, occasion): Promise<Buffer> {
       const plaintext = toBoundKey(key, context);
       try {
         return await ask(async (signal) => {
-          const question = about(signal, context);
+          const question = about(signal, context, occasion);
           const ciphertext = await keys.encrypt(nameOf(keyId), plaintext, question);
           // INVARIANT: a wrap is given out only after its provider has opened it again: what it could not
           // open would be lost with everything under it.
@@ -147,10 +168,10 @@ export function createProvider(
         wipe(plaintext);
       }
     },
-    async unwrap(keyId: KeyId, wrap: Uint8Array, context: WrapContext): Promise<KeyObject> {
+    async unwrap(keyId, wrap, context, occasion): Promise<KeyObject> {
       const ciphertext = unframe(keys.kind, wrap);
       const plaintext = await ask(
-        (signal) => keys.decrypt(nameOf(keyId), ciphertext, about(signal, context)),
+        (signal) => keys.decrypt(nameOf(keyId), ciphertext, about(signal, context, occasion)),
         wipe,
       );
       return takeBoundKey(plaintext, context);

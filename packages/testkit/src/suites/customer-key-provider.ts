@@ -11,7 +11,7 @@ import {
   parseTenantId,
 } from '@bailiwick/kernel';
 import { type CustomerKeyProvider, createKey, type WrapContext } from '@bailiwick/keys';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createFakeClock } from '../fake-clock.ts';
 import { createSeededRandom } from '../seeded-random.ts';
 
@@ -91,19 +91,20 @@ export function describeCustomerKeyProvider(name: string, options: ProviderSuite
     return;
   }
   describe(`customer key provider: ${name}`, () => {
+    // One provider for all cases, and a key of its own for each.
     let opened: OpenedProvider | undefined;
     const openOne = async (): Promise<OpenedProvider & { readonly keyId: KeyId }> => {
-      opened = await open();
+      if (opened === undefined) throw new Error('no provider');
       const keyId = aKeyId();
       await opened.faults.makeKey?.(keyId);
       await opened.provider.ensureKey(keyId);
       return { ...opened, keyId };
     };
-    afterEach(async () => {
-      await opened?.faults.recover?.();
-      await opened?.close();
-      opened = undefined;
+    beforeAll(async () => {
+      opened = await open();
     });
+    afterEach(() => opened?.faults.recover?.());
+    afterAll(() => opened?.close());
     // What a provider has none of is left out and named below; it is not a skip.
     const leaveOut = (_name: string, _work: () => Promise<void>): void => undefined;
     const itHas = (
