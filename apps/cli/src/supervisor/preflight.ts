@@ -22,6 +22,12 @@ export function toFileError(error: unknown, what: string): unknown {
         hint: 'use a directory of your own with `--state <directory>`',
         cause: error,
       });
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return new CliError('CLI_PERMISSION_MISSING', `${what} cannot be made there`, {
+        hint: 'use a directory of your own with `--state <directory>`',
+        cause: error,
+      });
     case 'ENOSPC':
     case 'EDQUOT':
       return new CliError('CLI_DISK_FULL', `the disk is full: cannot write ${what}`, {
