@@ -23,4 +23,5 @@ export {
 } from './log-store.ts';
 export { prepareCellDatabase, prepareControlDatabase, toRoleUrl } from './migrate.ts';
 export { CELL_ROLE, CONTROL_ROLE, KEYS_ROLE } from './role.ts';
+export { createPostgresWitnessStore } from './witness-store.ts';
 export { createPostgresWrapStore } from './wrap-store.ts';

@@ -71,7 +71,8 @@ export type ExportProblemCode =
   | 'tile-changed'
   | 'entry-changed'
   | 'body-changed'
-  | 'history-changed';
+  | 'history-changed'
+  | 'instant-implausible';
 
 /** One thing that is wrong, and where. */
 export interface ExportProblem {
@@ -102,7 +103,18 @@ export interface ExportOptions {
   readonly witnesses?: readonly VerifierKey[];
   /** A checkpoint of this log kept from before: the export must have it as its beginning. */
   readonly earlier?: Uint8Array | string;
+  /** Cosigned times of this log that the caller has verified: entries' instants must lie between them. */
+  readonly cosigned?: readonly CosignedTime[];
 }
+
+/** A witness's word that at this second the log had this size and no larger one was known to it. */
+export interface CosignedTime {
+  readonly size: number;
+  readonly atSeconds: number;
+}
+
+/** Clocks differ, and an entry waits for its position: how far an instant may lie outside. */
+export const INSTANT_TOLERANCE_SECONDS = 60;
 
 /** Problems kept; what follows is only counted in the last of them. */
 const PROBLEMS_COUNT_MAX = 100;
@@ -141,6 +153,45 @@ function parseJson(bytes: Uint8Array): unknown {
   } catch {
     return undefined; // told to the caller as a malformed line, with its number
   }
+}
+
+/** What is wrong with an entry's instant under the cosigned times around it, or nothing. */
+function describeInstant(
+  { body, index }: ExportedBody,
+  cosigned: readonly CosignedTime[],
+): string | undefined {
+  if (cosigned.length === 0) return undefined;
+  const value = parseJson(Buffer.from(body));
+  const at =
+    typeof value === 'object' && value !== null && 'at' in value && typeof value.at === 'string'
+      ? parseInstantSeconds(value.at)
+      : undefined;
+  if (at === undefined) return `entry ${index} has no instant`;
+  for (const { size, atSeconds } of cosigned) {
+    if (index < size && at > atSeconds + INSTANT_TOLERANCE_SECONDS) {
+      return `entry ${index} is dated after a witness had seen it`;
+    }
+    if (index >= size && at < atSeconds - INSTANT_TOLERANCE_SECONDS) {
+      return `entry ${index} is dated before a time at which a witness had not seen it`;
+    }
+  }
+  return undefined;
+}
+
+/** Seconds since 1970 of an RFC 3339 instant in UTC, without a clock or `Date` (days_from_civil, Hinnant). */
+function parseInstantSeconds(text: string): number | undefined {
+  const match = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.\d+)?Z$/.exec(text);
+  if (match === null) return undefined;
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match
+    .slice(1)
+    .map(Number);
+  const shifted = month > 2 ? year : year - 1;
+  const era = Math.floor(shifted / 400);
+  const ofEra = shifted - era * 400;
+  const dayOfYear = Math.floor((153 * ((month + 9) % 12) + 2) / 5) + day - 1;
+  const dayOfEra = ofEra * 365 + Math.floor(ofEra / 4) - Math.floor(ofEra / 100) + dayOfYear;
+  const days = era * 146_097 + dayOfEra - 719_468;
+  return days * 86_400 + hour * 3_600 + minute * 60 + second;
 }
 
 /** The tenant that a canonical body names; `null` when it names none. */
@@ -419,7 +470,13 @@ class ExportInspector {
       const because = describeBody(exported, { commitments, last, manifest });
       if (because !== undefined) {
         this.#tell({ code: 'body-changed', path, index, because: `line ${number}: ${because}` });
-      } else this.#bodiesCount += 1;
+      } else {
+        this.#bodiesCount += 1;
+        const doubt = describeInstant(exported, this.#options.cosigned ?? []);
+        if (doubt !== undefined) {
+          this.#tell({ code: 'instant-implausible', path, index, because: doubt });
+        }
+      }
       last = Math.max(last, index);
     }
     if (manifest !== undefined && manifest.bodies !== number) {

@@ -23,6 +23,7 @@ export {
 } from './entry.ts';
 export { LedgerError, type LedgerErrorCode, type LedgerErrorDetails } from './errors.ts';
 export {
+  type CosignedTime,
   EXPORT_FILES,
   EXPORT_FORMAT,
   ExportError,
@@ -33,6 +34,7 @@ export {
   type ExportProblemCode,
   type ExportReader,
   type ExportReport,
+  INSTANT_TOLERANCE_SECONDS,
   inspectExport,
   toBodyLine,
   toManifestText,
@@ -58,6 +60,7 @@ export {
   type SignatureType,
   type SignedNote,
   type Signer,
+  toSignatureLine,
   toVerifierKeyText,
   type VerifierKey,
   verifyNote,
@@ -112,11 +115,14 @@ export {
   toTilePath,
 } from './tile.ts';
 export {
+  COSIGNATURE_AHEAD_SECONDS_MAX,
+  inspectWitnessed,
   type PolicyGroup,
   type PolicyLog,
   type PolicyWitness,
   parseTlogPolicy,
   type TlogPolicy,
+  type Voice,
   verifyWitnessed,
   type Witnessed,
 } from './tlog-policy.ts';
@@ -141,3 +147,13 @@ export {
   toAddCheckpointText,
   type WitnessedHead,
 } from './witness.ts';
+export {
+  CLOCK_STEP_SECONDS_MAX,
+  createWitness,
+  TIME_SECONDS_MIN,
+  type Witness,
+  type WitnessAnswer,
+  type WitnessedCheckpoint,
+  type WitnessOptions,
+  type WitnessStore,
+} from './witness-service.ts';

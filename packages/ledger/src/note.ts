@@ -150,6 +150,14 @@ export function parseSignatureLine(line: string): NoteSignature {
   return { name, id: bytes.readUInt32BE(0), bytes: bytes.subarray(4) };
 }
 
+/** A signature's line, with its newline. */
+export function toSignatureLine({ name, id, bytes }: NoteSignature): string {
+  const encoded = Buffer.alloc(4 + bytes.length);
+  encoded.writeUInt32BE(id);
+  encoded.set(bytes, 4);
+  return `\u2014 ${name} ${encoded.toString('base64')}\n`;
+}
+
 /** What a cosignature of this second signs (c2sp.org/tlog-cosignature, "Ed25519 signed message"). */
 export function toCosignedMessage(text: string, atSeconds: number): string {
   return `cosignature/v1\ntime ${atSeconds}\n${text}`;

@@ -8,6 +8,7 @@ import {
   SIGNATURE_TYPES,
   type SignatureType,
   toCosignedMessage,
+  toSignatureLine,
   type VerifierKey,
 } from './note.ts';
 
@@ -36,13 +37,6 @@ function toVerifier(name: string, type: SignatureType, privateKey: KeyObject): V
   return createVerifierKey({ name, type, publicKey: toPublicBytes(privateKey) });
 }
 
-function toSignatureLine(key: VerifierKey, signature: Uint8Array): string {
-  const bytes = Buffer.alloc(4 + signature.length);
-  bytes.writeUInt32BE(key.id);
-  bytes.set(signature, 4);
-  return `\u2014 ${key.name} ${bytes.toString('base64')}\n`;
-}
-
 /** Makes a log's signer; the key's name is the log's origin. @throws {LedgerError} `LEDGER_KEY_INVALID` */
 export function createLogSigner(options: {
   readonly origin: string;
@@ -55,7 +49,7 @@ export function createLogSigner(options: {
     signCheckpoint({ size, root }) {
       const text = toCheckpointText({ origin, size, root });
       const signature = sign(null, Buffer.from(text, 'utf8'), privateKey);
-      return `${text}\n${toSignatureLine(verifierKey, signature)}`;
+      return `${text}\n${toSignatureLine({ ...verifierKey, bytes: signature })}`;
     },
   };
 }
@@ -77,7 +71,7 @@ export function createCosigner(options: {
       const bytes = Buffer.alloc(72);
       bytes.writeBigUInt64BE(BigInt(atSeconds));
       bytes.set(sign(null, message, privateKey), 8);
-      return toSignatureLine(verifierKey, bytes);
+      return toSignatureLine({ ...verifierKey, bytes });
     },
   };
 }

@@ -43,6 +43,19 @@ export interface Witnessed {
   readonly witnesses: readonly { readonly name: string; readonly atSeconds: number }[];
   /** Names of the groups that have their threshold. */
   readonly groups: readonly string[];
+  /**
+   * Who is heard: groups stand for who runs the witnesses, so all witnesses of a group are one voice. As
+   * many as there are voices are independent of each other.
+   */
+  readonly voices: readonly Voice[];
+  readonly isQuorumMet: boolean;
+}
+
+/** One who runs witnesses, and which of them cosigned. */
+export interface Voice {
+  /** Name of the group, or of a witness that is in none. */
+  readonly name: string;
+  readonly witnesses: readonly string[];
 }
 
 class PolicyReader {
@@ -146,6 +159,57 @@ export function parseTlogPolicy(file: Uint8Array | string): TlogPolicy {
   return { logs, witnesses, groups, quorum };
 }
 
+/** Longest that a cosignature's time may lie ahead of the verifier's clock. */
+export const COSIGNATURE_AHEAD_SECONDS_MAX = 300;
+
+/**
+ * Looks at a checkpoint under a policy: who cosigned, and whether they are the quorum. Cosignatures from the
+ * future (against `nowSeconds`) do not count.
+ *
+ * @throws {LedgerError} the codes of `verifyCheckpoint`: a checkpoint of no log of the policy is an error
+ */
+export function inspectWitnessed(
+  note: Uint8Array | string,
+  policy: TlogPolicy,
+  options: { readonly nowSeconds?: number } = {},
+): Witnessed {
+  const origin = parseNote(note).text.split('\n', 1)[0];
+  const logs = policy.logs.map(({ key }) => key).filter(({ name }) => name === origin);
+  if (logs.length === 0) {
+    throw new LedgerError('LEDGER_NOTE_UNSIGNED', 'the policy knows no log with this origin');
+  }
+  const keys = policy.witnesses.map(({ key }) => key);
+  const checkpoint = verifyCheckpoint(note, { log: logs, witnesses: keys });
+  const latest = (options.nowSeconds ?? Number.MAX_SAFE_INTEGER) + COSIGNATURE_AHEAD_SECONDS_MAX;
+  const witnesses = policy.witnesses.flatMap(({ name, key }) => {
+    const times = checkpoint.signers.flatMap(({ key: signer, atSeconds = 0 }) =>
+      signer === key && atSeconds > 0 && atSeconds <= latest ? [atSeconds] : [],
+    );
+    return times.length === 0 ? [] : [{ name, atSeconds: Math.max(...times) }];
+  });
+  const present = new Set(witnesses.map(({ name }) => name));
+  const voices = listVoices(policy, present);
+  const groups: string[] = [];
+  for (const { name, threshold, members } of policy.groups) {
+    if (members.filter((member) => present.has(member)).length < threshold) continue;
+    present.add(name);
+    groups.push(name);
+  }
+  const isQuorumMet = policy.quorum === 'none' || present.has(policy.quorum);
+  return { checkpoint, witnesses, groups, voices, isQuorumMet };
+}
+
+/** Witnesses of one group are one voice, whatever the group's threshold; one in no group is its own. */
+function listVoices({ groups, witnesses }: TlogPolicy, present: ReadonlySet<string>): Voice[] {
+  const owners = new Map<string, string[]>();
+  for (const { name } of witnesses) {
+    if (!present.has(name)) continue;
+    const owner = groups.find(({ members }) => members.includes(name))?.name ?? name;
+    owners.set(owner, [...(owners.get(owner) ?? []), name]);
+  }
+  return [...owners].map(([name, members]) => ({ name, witnesses: members }));
+}
+
 /**
  * Verifies a checkpoint under a policy: signed by one of its logs, cosigned by its quorum.
  *
@@ -154,31 +218,13 @@ export function parseTlogPolicy(file: Uint8Array | string): TlogPolicy {
 export function verifyWitnessed(
   note: Uint8Array | string,
   policy: TlogPolicy,
+  options: { readonly nowSeconds?: number } = {},
 ): Verified<Witnessed> {
-  const origin = parseNote(note).text.split('\n', 1)[0];
-  const logs = policy.logs.map(({ key }) => key).filter(({ name }) => name === origin);
-  if (logs.length === 0) {
-    throw new LedgerError('LEDGER_NOTE_UNSIGNED', 'the policy knows no log with this origin');
-  }
-  const keys = policy.witnesses.map(({ key }) => key);
-  const checkpoint = verifyCheckpoint(note, { log: logs, witnesses: keys });
-  const witnesses = policy.witnesses.flatMap(({ name, key }) => {
-    const times = checkpoint.signers.flatMap((signer) =>
-      signer.key === key ? [signer.atSeconds ?? 0] : [],
-    );
-    return times.length === 0 ? [] : [{ name, atSeconds: Math.max(...times) }];
-  });
-  const present = new Set(witnesses.map(({ name }) => name));
-  const groups: string[] = [];
-  for (const { name, threshold, members } of policy.groups) {
-    if (members.filter((member) => present.has(member)).length < threshold) continue;
-    present.add(name);
-    groups.push(name);
-  }
-  if (policy.quorum !== 'none' && !present.has(policy.quorum)) {
+  const witnessed = inspectWitnessed(note, policy, options);
+  if (!witnessed.isQuorumMet) {
     throw new LedgerError('LEDGER_QUORUM_MISSING', 'too few witnesses cosigned the checkpoint', {
-      details: { quorum: policy.quorum, witnesses: witnesses.map(({ name }) => name) },
+      details: { quorum: policy.quorum, witnesses: witnessed.witnesses.map(({ name }) => name) },
     });
   }
-  return toVerified({ checkpoint, witnesses, groups });
+  return toVerified(witnessed);
 }

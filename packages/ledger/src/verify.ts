@@ -11,6 +11,7 @@ export {
 } from './checkpoint.ts';
 export { LedgerError, type LedgerErrorCode, type LedgerErrorDetails } from './errors.ts';
 export {
+  type CosignedTime,
   EXPORT_FILES,
   EXPORT_FORMAT,
   ExportError,
@@ -21,6 +22,7 @@ export {
   type ExportProblemCode,
   type ExportReader,
   type ExportReport,
+  INSTANT_TOLERANCE_SECONDS,
   inspectExport,
   verifyExport,
 } from './export.ts';
@@ -63,11 +65,14 @@ export {
   toTilePath,
 } from './tile.ts';
 export {
+  COSIGNATURE_AHEAD_SECONDS_MAX,
+  inspectWitnessed,
   type PolicyGroup,
   type PolicyLog,
   type PolicyWitness,
   parseTlogPolicy,
   type TlogPolicy,
+  type Voice,
   verifyWitnessed,
   type Witnessed,
 } from './tlog-policy.ts';
