@@ -48,9 +48,17 @@ export {
   type CharterProblem,
   type CharterProblemCode,
 } from './errors.ts';
+export {
+  type CharterFinding,
+  FINDING_KINDS,
+  type FindingKind,
+  type FindingOptions,
+  inspectCharter,
+} from './findings.ts';
 export type { BoxContext } from './flow-box.ts';
 export type { Home, HomeRefusal } from './home.ts';
 export { type ParseOptions, parseCharter } from './parse.ts';
+export { type CharterProof, type PropertyProof, proveCharter } from './prove.ts';
 export { toRego } from './rego.ts';
 export type {
   CompiledCell,
@@ -74,3 +82,4 @@ export {
 } from './space.ts';
 export { type CompiledTerms, type ContractTerms, compileTerms, parseTerms } from './terms.ts';
 export { addObligations, isAtLeast, listMatched, toVerdict, type Verdict } from './verdict.ts';
+export type { Witness } from './witness.ts';

@@ -21,3 +21,5 @@ export const INSTANT_COUNT_MAX = 256;
 export const FRESH_FOR_MS_MAX = 86_400_000;
 /** Most partial states kept while a space is walked. */
 export const SPACE_STATE_COUNT_MAX = 1_000_000;
+/** Most steps in the search for a flow that a rule still decides. */
+export const ESCAPE_STEP_COUNT_MAX = 200_000;

@@ -138,7 +138,7 @@ export async function runCharterCompile(
 }
 
 /** As `loadCharter`, with the first problem in one line. */
-function load(file: string): CompiledCharter {
+export function load(file: string): CompiledCharter {
   try {
     return loadCharter(file);
   } catch (error) {

@@ -72,11 +72,28 @@ function registerLaw(program: Command): void {
     .requiredOption('--to <jurisdiction>')
     .option('--date <date>', 'as it stood on this day')
     .action(lazy(async () => (await import('./atlas.ts')).runAtlasTransfers));
-  const charter = program.command('charter').description('read, check and explain a charter');
+  registerCharter(program);
+  program
+    .command('decide <residency>')
+    .description('ask a cell about a flow; a denial exits with 3')
+    .requiredOption('--flow <file>', 'flow as JSON or YAML')
+    .action(lazy(async () => (await import('./decide.ts')).runDecide));
+}
+
+function registerCharter(program: Command): void {
+  const charter = program
+    .command('charter')
+    .description('read, check, test, prove and compare charters');
   charter
     .command('check <file>')
     .description('find every mistake, with line and column')
     .action(lazy(async () => (await import('./charter.ts')).runCharterCheck));
+  charter
+    .command('prove <file>')
+    .description('prove the declared properties over every flow; a broken one exits with 4')
+    .option('--days <count>', 'tell grounds that end within so many days', '90')
+    .option('--date <date>', 'count the days from this one (default: today)')
+    .action(lazy(async () => (await import('./charter-prove.ts')).runCharterProve));
   charter
     .command('explain <file>')
     .description('say what the charter says about a flow, and why')
@@ -87,11 +104,6 @@ function registerLaw(program: Command): void {
     .description('write the charter in another language')
     .requiredOption('--to <language>', 'cedar, rego or json')
     .action(lazy(async () => (await import('./charter.ts')).runCharterCompile));
-  program
-    .command('decide <residency>')
-    .description('ask a cell about a flow; a denial exits with 3')
-    .requiredOption('--flow <file>', 'flow as JSON or YAML')
-    .action(lazy(async () => (await import('./decide.ts')).runDecide));
 }
 
 function registerTenancy(program: Command): void {
