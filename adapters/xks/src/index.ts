@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-export { decodeBase64, encodeBase64 } from './base64.ts';
 export { type ProxyTlsOptions, toPin } from './connector.ts';
 export {
   AAD_SIZE_BYTES_MAX,
@@ -19,7 +18,6 @@ export {
   XKS_TIMEOUT_MS,
   type XksErrorName,
 } from './protocol.ts';
-export { type SecretField, takeSecretField } from './secret-field.ts';
 export {
   CLOCK_SKEW_MS_MAX,
   type SignedRequest,

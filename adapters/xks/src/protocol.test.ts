@@ -2,13 +2,11 @@
 // Goal: the bytes of the XKS proxy API. Method: vectors of AWS (Signature Version 4 test suite,
 // `post-vanilla`; XKS specification, Appendix C), and every way in which a signature or a body can be wrong.
 import { randomBytes } from 'node:crypto';
+import { decodeBase64, encodeBase64, takeSecretField } from '@bailiwick/customer-keys';
 import { describe, expect, it } from 'vitest';
 import {
-  decodeBase64,
-  encodeBase64,
   type SigningCredential,
   signRequest,
-  takeSecretField,
   toAmzDate,
   toIntegrityValue,
   toKeysFailure,

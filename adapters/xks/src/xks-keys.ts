@@ -7,20 +7,22 @@ import { readFileSync, statSync } from 'node:fs';
 import {
   type ContextQuestion,
   createProvider,
+  decodeBase64,
   disabledKey,
   type ExternalKeys,
   encodeAeadCiphertext,
+  encodeBase64,
   type OccasionedProvider,
   type ProviderOptions,
   parseAeadCiphertext,
   type Question,
+  takeSecretField,
   unavailable,
   unknownKey,
   unreadableKey,
 } from '@bailiwick/customer-keys';
 import { KeysError, type WrapContext } from '@bailiwick/keys';
 import { Agent } from 'undici';
-import { decodeBase64, encodeBase64 } from './base64.ts';
 import { createConnector, type ProxyTlsOptions } from './connector.ts';
 import {
   ACCESS_KEY_ID,
@@ -37,7 +39,6 @@ import {
   URI_PATH_PREFIX,
   type XksErrorName,
 } from './protocol.ts';
-import { takeSecretField } from './secret-field.ts';
 import { type SigningCredential, signRequest, toAmzDate } from './sigv4.ts';
 
 export interface XksOptions {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One key store: its keys, who may use them, and the four operations of the XKS proxy API on them.
-import { type AeadKeys, withDeadline } from '@bailiwick/customer-keys';
+import { type AeadKeys, encodeBase64, withDeadline } from '@bailiwick/customer-keys';
 import { wipe } from '@bailiwick/keys';
-import { encodeBase64, toIntegrityValue } from '@bailiwick/xks';
+import { toIntegrityValue } from '@bailiwick/xks';
 import type { KeyConfig } from './config.ts';
 import { HEALTH_VALID_FOR_MS, TOKEN_TIMEOUT_MS } from './limits.ts';
 import type { DecryptRequest, EncryptRequest, KnownContext, RequestMetadata } from './request.ts';

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads bodies of the XKS proxy API. All of a body is untrusted, also when it is signed; secrets are taken
 // out of it before it is parsed.
+import { decodeBase64, takeSecretField } from '@bailiwick/customer-keys';
 import {
   AAD_SIZE_BYTES_MAX,
   CIPHERTEXT_METADATA_SIZE_BYTES_MAX,
-  decodeBase64,
   IV_SIZES_BYTES,
   PLAINTEXT_SIZE_BYTES_MAX,
   TAG_SIZE_BYTES,
-  takeSecretField,
 } from '@bailiwick/xks';
 import { XksFailure } from './xks-error.ts';
 

@@ -4,13 +4,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { TLSSocket, type TlsOptions } from 'node:tls';
+import { encodeBase64 } from '@bailiwick/customer-keys';
 import { wipe } from '@bailiwick/keys';
 import { followMaterial } from '@bailiwick/pki';
 import {
   API_PATH,
   BODY_SIZE_BYTES_MAX,
   EXTERNAL_KEY_ID,
-  encodeBase64,
   OCCASION_HEADER,
   verifyRequest,
 } from '@bailiwick/xks';

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 export { encodeAeadCiphertext, parseAeadCiphertext } from './aead-ciphertext.ts';
+export { decodeBase64, encodeBase64 } from './base64.ts';
 export { BOUND_KEY_SIZE_BYTES, takeBoundKey, toBoundKey } from './bound-key.ts';
 export { type UnavailableReason, unavailable, withDeadline } from './deadline.ts';
 export {
@@ -25,3 +26,4 @@ export {
   unknownKey,
   unreadableKey,
 } from './provider.ts';
+export { type SecretField, takeSecretField } from './secret-field.ts';

@@ -31,8 +31,12 @@ function skipSpaces(body: Uint8Array, start: number): number {
   return at;
 }
 
-/** Finds the field's value on the first level: [start, end) between its quotes. */
-function findValues(body: Uint8Array, name: Buffer): readonly (readonly [number, number])[] {
+/** Finds the field's values on one level: [start, end) between its quotes. */
+function findValues(
+  body: Uint8Array,
+  name: Buffer,
+  level: number,
+): readonly (readonly [number, number])[] {
   const found: (readonly [number, number])[] = [];
   let depth = 0;
   for (let at = 0; at < body.length; at += 1) {
@@ -41,7 +45,7 @@ function findValues(body: Uint8Array, name: Buffer): readonly (readonly [number,
     else if (CLOSE.includes(byte)) depth -= 1;
     if (byte !== QUOTE) continue;
     const end = endOfString(body, at);
-    const isName = depth === 1 && name.equals(body.subarray(at + 1, end));
+    const isName = depth === level && name.equals(body.subarray(at + 1, end));
     const colon = skipSpaces(body, end + 1);
     at = end;
     if (!isName || body[colon] !== COLON) continue;
@@ -54,11 +58,15 @@ function findValues(body: Uint8Array, name: Buffer): readonly (readonly [number,
 }
 
 /**
- * Takes the field's bytes and overwrites its text in `body` with letters. A name written with escapes is
+ * Takes the bytes of a field on that level of nesting (1 is the outermost) and overwrites its text in `body` with letters. A name written with escapes is
  * not found and so counts as absent.
  */
-export function takeSecretField(body: Buffer, name: string): SecretField {
-  const values = findValues(body, Buffer.from(name, 'latin1'));
+export function takeSecretField(
+  body: Buffer,
+  name: string,
+  options: { readonly level?: number } = {},
+): SecretField {
+  const values = findValues(body, Buffer.from(name, 'latin1'), options.level ?? 1);
   const [value] = values;
   if (value === undefined) return { kind: 'absent' };
   const [start, end] = value;
