@@ -7,6 +7,7 @@ import { CodedError } from '@bailiwick/kernel';
 export type CharterErrorCode =
   | 'CHARTER_DOCUMENT_INVALID'
   | 'CHARTER_TERMS_INVALID'
+  | 'CHARTER_TESTS_INVALID'
   | 'CHARTER_SPACE_TOO_LARGE';
 
 /** What can be wrong in a charter. Public; meanings never change. */

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `npm run generate` writes from this room: the schema that editors read.
+// What `npm run generate` writes from this room: the schemas that editors read.
 import { toJsonSchema } from './schema.ts';
+import { toTestsJsonSchema } from './tests-schema.ts';
 
 /** Path from the root to text. */
 export async function generate(): Promise<Readonly<Record<string, string>>> {
-  return { 'schemas/charter.schema.json': `${JSON.stringify(toJsonSchema(), null, 2)}\n` };
+  const toText = (schema: unknown): string => `${JSON.stringify(schema, null, 2)}\n`;
+  return {
+    'schemas/charter.schema.json': toText(toJsonSchema()),
+    'schemas/charter-tests.schema.json': toText(toTestsJsonSchema()),
+  };
 }

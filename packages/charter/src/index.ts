@@ -81,5 +81,15 @@ export {
   walkSpace,
 } from './space.ts';
 export { type CompiledTerms, type ContractTerms, compileTerms, parseTerms } from './terms.ts';
+export {
+  type CharterTestCase,
+  type CharterTests,
+  parseCharterTests,
+  type TestExpectation,
+  type TestFlow,
+  type ToldFlow,
+  toTestFlow,
+} from './tests-file.ts';
+export { toTestsJsonSchema } from './tests-schema.ts';
 export { addObligations, isAtLeast, listMatched, toVerdict, type Verdict } from './verdict.ts';
 export type { Witness } from './witness.ts';

@@ -23,3 +23,5 @@ export const FRESH_FOR_MS_MAX = 86_400_000;
 export const SPACE_STATE_COUNT_MAX = 1_000_000;
 /** Most steps in the search for a flow that a rule still decides. */
 export const ESCAPE_STEP_COUNT_MAX = 200_000;
+/** Most cases of one file of tests. */
+export const TEST_CASE_COUNT_MAX = 5_000;

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 export {
+  type CharterTestResult,
+  type CharterTestRun,
+  runCharterTests,
+} from './charter-tests.ts';
+export {
   createEngine,
   ELEMENT_COUNT_MAX,
   type Engine,

@@ -15,7 +15,7 @@ import { argument, readMapping } from './input.ts';
 import type { Input } from './run.ts';
 
 /** A problem as a charter's reader finds it. */
-interface Problem {
+export interface Problem {
   readonly code: string;
   readonly message: string;
   readonly file?: string;
@@ -74,7 +74,8 @@ export async function runCharterCheck({ output }: Context, { args }: Input): Pro
   );
 }
 
-function toProblemText(problem: Problem, file: string): string {
+/** A problem with its place, in one line. */
+export function toProblemText(problem: Problem, file: string): string {
   const place = `${problem.file ?? file}:${problem.line}:${problem.column}`;
   const { message, suggestion } = problem;
   const isTold = suggestion === undefined || message.includes('did you mean');

@@ -95,6 +95,11 @@ function registerCharter(program: Command): void {
     .option('--date <date>', 'count the days from this one (default: today)')
     .action(lazy(async () => (await import('./charter-prove.ts')).runCharterProve));
   charter
+    .command('test <file>')
+    .description('run the tests beside the charter (<name>.test.yaml)')
+    .option('--tests <file>', 'tests in another place')
+    .action(lazy(async () => (await import('./charter-test.ts')).runCharterTest));
+  charter
     .command('explain <file>')
     .description('say what the charter says about a flow, and why')
     .requiredOption('--flow <file>', 'flow as JSON or YAML')
