@@ -388,7 +388,8 @@ describe('hostile texts', () => {
     it(`refuses ${name} at once`, () => {
       const started = performance.now();
       expect(problemsOf(text)).toContainEqual(expect.objectContaining({ code }));
-      expect(performance.now() - started).toBeLessThan(5000);
+      // Wide enough for a machine that does other things too; what is refused here would take minutes if it were not bounded.
+      expect(performance.now() - started).toBeLessThan(20_000);
     });
   };
   bounded('ten megabytes', `name: ${'x'.repeat(10_000_000)}`, 'CHARTER_TEXT_TOO_LARGE');
