@@ -44,6 +44,7 @@ import type { CellRuntime } from './runtime.ts';
 import { createPublicServer } from './server.ts';
 import type { EntryWriter } from './services.ts';
 import { takeTenants } from './tenants/take-tenants.ts';
+import { type CellWitnesses, openCellWitnesses } from './witnesses/cell-witnesses.ts';
 
 /** What an assembled cell stands on. */
 export interface CellFoundation {
@@ -70,6 +71,7 @@ export interface Cell {
   readonly runtime: CellRuntime;
   readonly keys: OpenKeyRing;
   readonly ledger: CellLedger;
+  readonly witnesses: CellWitnesses;
   readonly publicServer: FastifyInstance;
   readonly internalServer: FastifyInstance;
   readonly puller: BundlePuller;
@@ -163,6 +165,7 @@ async function build(parts: Parts): Promise<Cell> {
   followBundles(parts, runtime.entries, signIns);
   if (await law.restore()) await refreshSignIns(law.current(), signIns);
   const idempotency = createIdempotencyStore(database, secrets.macKey);
+  const witnesses = openCellWitnesses(parts);
   const publicServer = createPublicServer(runtime, {
     ...config.limits,
     name: config.public.name,
@@ -175,6 +178,7 @@ async function build(parts: Parts): Promise<Cell> {
     runtime,
     ledger,
     keys,
+    witnesses,
     tokens: { clock, database, audience: config.public.name, issuer, credentials, tenants },
   });
   const internalServer = createInternalServer(runtime, parts.identity);
@@ -184,14 +188,23 @@ async function build(parts: Parts): Promise<Cell> {
       .refresh(tenantId, law.find()?.termsOf(tenantId))
       .catch((error: unknown) => log.error('sign-in could not be refreshed', { error }));
   };
-  registerInternalRoutes(internalServer, { runtime, figures: parts.figures, onChange });
+  registerInternalRoutes(internalServer, {
+    runtime,
+    figures: parts.figures,
+    onChange,
+    witnesses,
+  });
   const { identity, control, figures } = parts;
-  const background = await createBackground({ runtime, identity, control, figures, idempotency });
+  const background = await createBackground({
+    ...{ runtime, identity, control, figures, idempotency },
+    rounds: witnesses.rounds,
+  });
   const running = { admission, background, publicServer, internalServer };
   return {
     runtime,
     keys,
     ledger,
+    witnesses,
     publicServer,
     internalServer,
     puller: background.puller,

@@ -14,6 +14,7 @@ import { createRollups } from './rollups/rollups.ts';
 import type { CellRuntime } from './runtime.ts';
 import { createCourier } from './transfers/courier.ts';
 import { runTransfer } from './transfers/run-transfer.ts';
+import type { WitnessRounds } from './witnesses/witness-rounds.ts';
 
 export interface BackgroundPorts {
   readonly runtime: CellRuntime;
@@ -21,6 +22,7 @@ export interface BackgroundPorts {
   readonly control: PeerClient;
   readonly figures: MeterInPlace;
   readonly idempotency: IdempotencyStore;
+  readonly rounds: WitnessRounds;
 }
 
 export interface Background {
@@ -35,7 +37,7 @@ export interface Background {
 
 /** Makes all of it and installs the job queue's tables; nothing runs before `start`. */
 export async function createBackground(ports: BackgroundPorts): Promise<Background> {
-  const { runtime, identity, control, figures, idempotency } = ports;
+  const { runtime, identity, control, figures, idempotency, rounds } = ports;
   const { config, cellId, clock, database, law, log, meter, secrets } = runtime;
   const { pollMs } = config.control;
   const puller = createBundlePuller({ cellId, clock, law, control, log, meter }, { pollMs });
@@ -61,12 +63,13 @@ export async function createBackground(ports: BackgroundPorts): Promise<Backgrou
       announcer.start();
       rollups.start();
       forgetter.start();
+      rounds.start();
       await jobs.start();
     },
     async quiet() {
       rollups.stop();
       forgetter.stop();
-      await Promise.all([puller.stop(), announcer.stop()]);
+      await Promise.all([puller.stop(), announcer.stop(), rounds.stop()]);
     },
     drain: () => jobs.stop(),
     close: () => courier.close(),

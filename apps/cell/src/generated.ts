@@ -21,6 +21,7 @@ export async function generate(): Promise<Readonly<Record<string, string>>> {
     runtime: parts.runtime,
     ledger: parts.ledger,
     keys: parts.keys,
+    witnesses: parts.witnesses,
     tokens: parts.tokens,
   });
   await app.ready();

@@ -23,11 +23,14 @@ import { registerTenantRoutes } from './tenants/internal-routes.ts';
 import type { TokenPorts } from './tokens/issue-tokens.ts';
 import { registerTokenRoutes } from './tokens/routes.ts';
 import { registerTransferRoutes } from './transfers/routes.ts';
+import type { CellWitnesses } from './witnesses/cell-witnesses.ts';
+import { registerInternalWitnessRoutes, registerWitnessRoutes } from './witnesses/routes.ts';
 
 export interface PublicRouteParts {
   readonly runtime: CellRuntime;
   readonly ledger: CellLedger;
   readonly keys: OpenKeyRing;
+  readonly witnesses: CellWitnesses;
   readonly tokens: TokenPorts;
 }
 
@@ -36,7 +39,7 @@ export async function registerPublicRoutes(
   app: FastifyInstance,
   parts: PublicRouteParts,
 ): Promise<void> {
-  const { runtime, ledger, keys, tokens } = parts;
+  const { runtime, ledger, keys, witnesses, tokens } = parts;
   await registerOpenApi(app);
   registerTokenRoutes(app, tokens);
   registerCharterRoutes(app, runtime);
@@ -49,6 +52,7 @@ export async function registerPublicRoutes(
   registerKeyRoutes(app, runtime, keys.administration);
   registerErasureRoutes(app, runtime, keys.administration);
   registerLedgerRoutes(app, runtime, ledger);
+  registerWitnessRoutes(app, witnesses);
   registerTransferRoutes(app, runtime);
   registerDeliveryRoutes(app, runtime);
   registerHealthRoutes(app, runtime);
@@ -58,12 +62,14 @@ export interface InternalRouteParts {
   readonly runtime: CellRuntime;
   readonly figures: MeterInPlace;
   readonly onChange: (tenantId: TenantId) => void;
+  readonly witnesses: CellWitnesses;
 }
 
 /** Routes of the internal listener. */
 export function registerInternalRoutes(app: FastifyInstance, parts: InternalRouteParts): void {
-  const { runtime, figures, onChange } = parts;
+  const { runtime, figures, onChange, witnesses } = parts;
   registerTenantRoutes(app, runtime, { onChange });
   registerInternalDeliveryRoutes(app, runtime);
+  registerInternalWitnessRoutes(app, runtime, witnesses);
   registerInternalHealthRoutes(app, runtime, () => figures.toText());
 }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Entry point: `main.ts --config <witness.yaml> [--parent-pid <pid>]`. Prints one line of JSON when it
-// serves; ends on SIGTERM and SIGINT, and by itself when its parent is gone.
+// Entry point: `main.ts --config <witness.yaml> [--parent-pid <pid>] [--init | --show]`. Prints one line of
+// JSON when it serves; ends on SIGTERM and SIGINT, and by itself when its parent is gone. `--init` makes an
+// empty state, `--show` prints what was cosigned; both end then.
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { openLog } from '@bailiwick/telemetry';
 import { loadWitnessConfig } from './config.ts';
 import { WitnessError } from './errors.ts';
+import { prepareStateDirectory } from './file-store.ts';
+import { showWitness } from './show.ts';
 import { openWitnessProcess } from './witness-process.ts';
 
 const PARENT_CHECK_MS = 500;
@@ -22,12 +25,22 @@ function isAlive(pid: number): boolean {
 
 async function start(): Promise<void> {
   const { values } = parseArgs({
-    options: { config: { type: 'string' }, 'parent-pid': { type: 'string' } },
+    options: {
+      config: { type: 'string' },
+      'parent-pid': { type: 'string' },
+      init: { type: 'boolean' },
+      show: { type: 'boolean' },
+    },
   });
   if (values.config === undefined) {
     throw new WitnessError('WITNESS_CONFIG_INVALID', 'expected `--config <witness.yaml>`');
   }
   const config = loadWitnessConfig(values.config);
+  if (values.init === true) return prepareStateDirectory(config.state);
+  if (values.show === true) {
+    process.stdout.write(`${JSON.stringify(await showWitness(config))}\n`);
+    return;
+  }
   const log = openLog({ component: 'witness', ...config.telemetry });
   const witness = await openWitnessProcess(config, log);
   let isStopping = false;

@@ -116,6 +116,7 @@ export {
 } from './tile.ts';
 export {
   COSIGNATURE_AHEAD_SECONDS_MAX,
+  findBeliedWitnesses,
   inspectWitnessed,
   type PolicyGroup,
   type PolicyLog,

@@ -228,3 +228,15 @@ export function verifyWitnessed(
   }
   return toVerified(witnessed);
 }
+
+/**
+ * Witnesses whose times belie each other: one who said at a time that the log had the earlier size cannot
+ * have seen the larger one before that time.
+ */
+export function findBeliedWitnesses(earlier: Witnessed, later: Witnessed): readonly string[] {
+  if (later.checkpoint.size <= earlier.checkpoint.size) return [];
+  return later.witnesses.flatMap(({ name, atSeconds }) => {
+    const before = earlier.witnesses.find((witness) => witness.name === name);
+    return before !== undefined && before.atSeconds > atSeconds ? [name] : [];
+  });
+}

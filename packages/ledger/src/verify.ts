@@ -66,6 +66,7 @@ export {
 } from './tile.ts';
 export {
   COSIGNATURE_AHEAD_SECONDS_MAX,
+  findBeliedWitnesses,
   inspectWitnessed,
   type PolicyGroup,
   type PolicyLog,

@@ -97,6 +97,8 @@ export interface Cell {
   readonly ledger: {
     /** The newest signed checkpoint, as text. */
     checkpoint(options?: CallOptions): Promise<Answer<string>>;
+    /** The newest checkpoint that witnesses cosigned, as text; it may be smaller than `checkpoint`. */
+    cosignedCheckpoint(options?: CallOptions): Promise<Answer<string>>;
     /** A tile or bundle of the log by its C2SP path: bytes. */
     tile(path: string, options?: CallOptions): Promise<Answer<Buffer>>;
     /** Compares what is stored with what is on record. */
@@ -170,6 +172,8 @@ function createTrust(call: Caller): Pick<Cell, 'transfers' | 'keys' | 'erasures'
     },
     ledger: {
       checkpoint: (options) => call({ method: 'GET', path: '/v1/ledger/checkpoint' }, options),
+      cosignedCheckpoint: (options) =>
+        call({ method: 'GET', path: '/v1/ledger/cosigned-checkpoint' }, options),
       tile: (path, options) => call({ method: 'GET', path: `/v1/ledger/${path}` }, options),
       check: (options) => call({ method: 'POST', path: '/v1/ledger/checks', body: {} }, options),
       inclusionProofs: (entries, options) =>

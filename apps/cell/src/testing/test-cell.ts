@@ -149,6 +149,10 @@ export async function startTestCell(
     /** Directory of an authority that issues this cell's identity; default one of its own. */
     readonly authority?: string;
     readonly limits?: Readonly<Record<string, number>>;
+    /** The `witnesses` section of its configuration, with the defaults filled in. */
+    readonly witnesses?: Readonly<Record<string, unknown>>;
+    /** Signs its checkpoints; default a new one. */
+    readonly ledgerKey?: KeyObject;
   } = {},
 ): Promise<TestCell> {
   const cellId = parseCellId(options.cell ?? 'eu-de/main');

@@ -33,6 +33,8 @@ export interface TestConfigOptions {
   /** Directory of an authority that issues the cell's identity; default one of its own. */
   readonly authority?: string;
   readonly limits?: Readonly<Record<string, number>>;
+  readonly witnesses?: Readonly<Record<string, unknown>>;
+  readonly ledgerKey?: KeyObject;
 }
 
 const LIMITS = {
@@ -84,7 +86,8 @@ export async function writeTestConfig(options: TestConfigOptions): Promise<CellC
       pollMs: 50,
     },
     trust: { approvers: approvers.map(toApprover), threshold: 2 },
-    ledger: { keyFile: write('ledger.pem', toPem(newKey())), epoch: 1 },
+    ledger: { keyFile: write('ledger.pem', toPem(options.ledgerKey ?? newKey())), epoch: 1 },
+    ...(options.witnesses === undefined ? {} : { witnesses: options.witnesses }),
     state: at('state'),
     telemetry: { directory: at('logs'), level: 'debug' },
     limits: { ...LIMITS, ...options.limits },

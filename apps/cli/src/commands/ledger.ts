@@ -3,13 +3,17 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
+import { setTimeout as pause } from 'node:timers/promises';
 import { type ExportedBody, toTilePath, writeExport } from '@bailiwick/ledger';
 import {
   type ExportReport,
   inspectExport,
   parseCheckpoint,
   parseNote,
+  parseTlogPolicy,
   parseVerifierKey,
+  type TlogPolicy,
+  toVerifierKeyText,
 } from '@bailiwick/ledger/verify';
 import { type Cell, unwrap } from '@bailiwick/sdk';
 import type { Context } from '../context.ts';
@@ -17,6 +21,7 @@ import { CliError } from '../errors.ts';
 import { EXIT } from '../exit.ts';
 import { toTable } from '../output.ts';
 import { argument } from './input.ts';
+import { judgeWitnesses, toWitnessText, type WitnessReport } from './ledger-witnesses.ts';
 import type { Input } from './run.ts';
 
 /** File of an export directory in which the log's key is noted beside it: for convenience, not for trust. */
@@ -31,7 +36,8 @@ export async function runLedgerExport(context: Context, { args, options }: Input
   const written = await exportLedger(cell, { directory, tenant: config.tenant.value.id });
   context.output.result(
     { v: 1, directory, ...written },
-    () => `${written.filesCount} files in ${directory}`,
+    () =>
+      `${written.filesCount} files in ${directory}; ${written.isCosigned ? 'the checkpoint is cosigned' : 'no witness has cosigned the checkpoint'}`,
   );
 }
 
@@ -39,12 +45,12 @@ export async function runLedgerExport(context: Context, { args, options }: Input
 export async function exportLedger(
   cell: Cell,
   { directory, tenant }: { readonly directory: string; readonly tenant: string },
-): Promise<{ readonly filesCount: number }> {
+): Promise<{ readonly filesCount: number; readonly isCosigned: boolean }> {
   mkdirSync(directory, { recursive: true });
   if (readdirSync(directory).length > 0) {
     throw new CliError('CLI_USAGE_WRONG', `\`${directory}\` is not empty`);
   }
-  const checkpoint = unwrap(await cell.ledger.checkpoint());
+  const { checkpoint, isCosigned } = await readCheckpoint(cell);
   const { size } = parseCheckpoint(parseNote(checkpoint).text);
   const files = new Set<string>();
   const parts = writeExport({
@@ -59,7 +65,30 @@ export async function exportLedger(
     writeFileSync(file, bytes, { flag: 'a' });
     files.add(name);
   }
-  return { filesCount: files.size };
+  return { filesCount: files.size, isCosigned };
+}
+
+/** Longest wait for witnesses, and the pause between two looks. */
+const COSIGNED_MS_MAX = 5_000;
+const COSIGNED_POLL_MS = 200;
+
+/** The newest checkpoint, with cosignatures where there are witnesses: they are a moment behind. */
+async function readCheckpoint(
+  cell: Cell,
+): Promise<{ readonly checkpoint: string; readonly isCosigned: boolean }> {
+  const newest = unwrap(await cell.ledger.checkpoint());
+  const { size } = parseCheckpoint(parseNote(newest).text);
+  const deadlineMs = performance.now() + COSIGNED_MS_MAX;
+  let found: string | undefined;
+  while (performance.now() < deadlineMs) {
+    const answer = await cell.ledger.cosignedCheckpoint({ deadlineMs: 2_000 });
+    if (answer.ok) {
+      found = answer.value;
+      if (parseCheckpoint(parseNote(found).text).size >= size) break;
+    } else if (answer.problem.status === 404) break;
+    await pause(COSIGNED_POLL_MS);
+  }
+  return { checkpoint: found ?? newest, isCosigned: found !== undefined };
 }
 
 /** The tenant's bodies, in the order of the log. */
@@ -81,22 +110,45 @@ function parseBodyLine(line: string): ExportedBody {
 /** Runs `bailiwick ledger verify <directory>`. */
 export async function runLedgerVerify(context: Context, { args, options }: Input): Promise<void> {
   const directory = path.resolve(argument(args, 0));
-  const key = await findKey(context, { directory, stated: options['key'] });
-  const earlier: unknown = options['earlier'];
+  const policy = readPolicy(options['policy']);
+  const key = await findKey(context, { directory, stated: options['key'], policy });
+  const stated: unknown = options['earlier'];
+  const earlier = typeof stated === 'string' ? readFileSync(stated) : undefined;
+  const witnessed =
+    policy === undefined
+      ? undefined
+      : judgeWitnesses(readFileSync(path.join(directory, 'checkpoint')), {
+          policy,
+          earlier,
+          nowSeconds: Math.floor(Date.now() / 1000),
+        });
   const report = await verifyDirectory(directory, {
     key,
-    ...(typeof earlier === 'string' ? { earlier: readFileSync(earlier) } : {}),
+    witnessed,
+    ...(earlier === undefined ? {} : { earlier }),
   });
-  context.output.result({ v: 1, isVerified: report.problems.length === 0, ...report }, () =>
-    toReportText(report),
+  const isVerified = report.problems.length === 0 && witnessed?.isQuorumMet !== false;
+  const value = { v: 1, isVerified, ...report, ...(witnessed === undefined ? {} : { witnessed }) };
+  context.output.result(value, () =>
+    [toReportText(report), ...(witnessed === undefined ? [] : [toWitnessText(witnessed)])].join(
+      '\n',
+    ),
   );
-  if (report.problems.length > 0) process.exitCode = EXIT.unverified;
+  if (!isVerified) process.exitCode = EXIT.unverified;
+}
+
+function readPolicy(stated: unknown): TlogPolicy | undefined {
+  return typeof stated === 'string' ? parseTlogPolicy(readFileSync(stated)) : undefined;
 }
 
 /** Checks an export offline: nothing but the directory and the log's key is used. */
 export function verifyDirectory(
   directory: string,
-  options: { readonly key: string; readonly earlier?: Uint8Array },
+  options: {
+    readonly key: string;
+    readonly earlier?: Uint8Array;
+    readonly witnessed?: WitnessReport | undefined;
+  },
 ): Promise<ExportReport> {
   return inspectExport(
     {
@@ -112,6 +164,7 @@ export function verifyDirectory(
     {
       originKey: parseVerifierKey(options.key),
       ...(options.earlier === undefined ? {} : { earlier: options.earlier }),
+      ...(options.witnessed === undefined ? {} : { cosigned: options.witnessed.cosigned }),
     },
   );
 }
@@ -128,10 +181,20 @@ function listFiles(directory: string, below = ''): string[] {
 /** The log's key: stated, or of the configuration. Never out of the export, which could bring its own. */
 async function findKey(
   context: Context,
-  { directory, stated }: { readonly directory: string; readonly stated: unknown },
+  {
+    directory,
+    stated,
+    policy,
+  }: {
+    readonly directory: string;
+    readonly stated: unknown;
+    readonly policy: TlogPolicy | undefined;
+  },
 ): Promise<string> {
   if (typeof stated === 'string') return readFileSync(stated, 'utf8').trim();
   const origin = readFileSync(path.join(directory, 'checkpoint'), 'utf8').split('\n')[0] ?? '';
+  const log = policy?.logs.find(({ key }) => key.name === origin);
+  if (log !== undefined) return toVerifierKeyText(log.key);
   const { cells } = await context.config();
   const found = Object.values(cells).find(({ cell }) => origin.startsWith(`${cell}/`))?.ledgerKey;
   if (found !== undefined) return found;

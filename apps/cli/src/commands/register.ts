@@ -33,6 +33,7 @@ export function registerCommands(program: Command): void {
   registerTenancy(program);
   registerRecords(program);
   registerTrust(program);
+  registerWitness(program);
 }
 
 function registerSystem(program: Command): void {
@@ -200,6 +201,7 @@ function registerTrust(program: Command): void {
     .description('check an export offline; anything wrong exits with 4')
     .option('--key <file>', 'the log’s verifier key, from elsewhere than the export')
     .option('--earlier <file>', 'a checkpoint kept from before')
+    .option('--policy <file>', 'whose cosignatures must be there (C2SP tlog-policy)')
     .action(lazy(async () => (await import('./ledger.ts')).runLedgerVerify));
   ledger
     .command('check <residency>')
@@ -210,4 +212,28 @@ function registerTrust(program: Command): void {
     .description('the newest entries of the tenant')
     .option('--count <count>', 'how many', '20')
     .action(lazy(async () => (await import('./ledger.ts')).runLedgerTail));
+}
+
+function registerWitness(program: Command): void {
+  const witness = program
+    .command('witness')
+    .description('check that ledgers only grow, and cosign them (C2SP tlog-witness)');
+  witness
+    .command('init <directory>')
+    .description('make a key, an empty state and `witness.yaml`, once')
+    .requiredOption('--name <name>', 'name in its cosignatures, such as witness.example/w1')
+    .requiredOption('--log <file...>', 'files with the verifier keys of the logs to witness')
+    .option('--host <host>', 'where it will listen', '127.0.0.1')
+    .option('--port <number>', 'where it will listen', '7480')
+    .action(lazy(async () => (await import('./witness.ts')).runWitnessInit));
+  witness
+    .command('run')
+    .description('serve until Ctrl-C')
+    .requiredOption('--config <file>', '`witness.yaml`')
+    .action(lazy(async () => (await import('./witness.ts')).runWitnessRun));
+  witness
+    .command('show')
+    .description('its verifier key, and what it last cosigned of each log')
+    .requiredOption('--config <file>', '`witness.yaml`')
+    .action(lazy(async () => (await import('./witness.ts')).runWitnessShow));
 }

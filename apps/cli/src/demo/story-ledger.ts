@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { exportLedger, toReportText, verifyDirectory } from '../commands/ledger.ts';
-import { toLedgerKey } from '../supervisor/system.ts';
+import { toLedgerKey } from '../supervisor/witnesses.ts';
 import type { Stage } from './stage.ts';
 
 /** Step 6: the ledger verified offline; then one byte of a copy changed. */

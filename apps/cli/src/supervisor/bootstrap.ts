@@ -22,7 +22,8 @@ import { CliError } from '../errors.ts';
 import { createTenant, getCharter, listTenants, type Operator, putAccounts } from '../operator.ts';
 import { toIdentityFiles, toPublicKeyText, writeSecret } from './identities.ts';
 import type { CellPlan, Layout } from './layout.ts';
-import { APPROVERS, type System, toApproverFile, toLedgerKey } from './system.ts';
+import { APPROVERS, type System, toApproverFile } from './system.ts';
+import { toLedgerKey } from './witnesses.ts';
 
 /** An account as the demonstration sets it up in each cell. */
 export interface AccountPlan {

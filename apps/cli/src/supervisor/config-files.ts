@@ -7,6 +7,7 @@ import { stringify } from 'yaml';
 import { toSecretFile } from './databases.ts';
 import { toIdentityFiles } from './identities.ts';
 import { type CellPlan, type Layout, OPERATOR_NAME } from './layout.ts';
+import { toWitnessesConfig } from './witnesses.ts';
 
 /** Keys that the cells pin. */
 export interface PinnedKeys {
@@ -100,6 +101,7 @@ export function writeCellConfig(layout: Layout, plan: CellPlan, keys: PinnedKeys
     control: toControl(layout, keys),
     trust: { approvers: keys.approvers, threshold: 2 },
     ledger: { keyFile: toSecretFile(directory, 'ledger-key.pem'), epoch: 1 },
+    witnesses: toWitnessesConfig(layout, plan),
     signing: { keyFile: toSecretFile(directory, 'signing-key.pem') },
     state: makeDirectory(directory, 'state'),
     telemetry: { directory: makeDirectory(directory, 'logs') },

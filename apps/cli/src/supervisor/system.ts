@@ -2,9 +2,8 @@
 // The whole demonstration as real processes: started in parallel, ended in order and by id. A process
 // that ends by itself ends the demonstration, with the path of its log; nothing is restarted, because a
 // demonstration that hides a crash demonstrates nothing.
-import { createPrivateKey, createPublicKey } from 'node:crypto';
+import { createPublicKey } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
-import { createLogSigner, toOrigin, toVerifierKeyText } from '@bailiwick/ledger';
 import { type Authority, renewWhenDue } from '@bailiwick/pki';
 import type { EmbeddedServer } from '@bailiwick/postgres';
 import { CliError } from '../errors.ts';
@@ -25,6 +24,7 @@ import {
 } from './identities.ts';
 import type { CellPlan, Layout } from './layout.ts';
 import { assertPortsFree, assertRoom, claimState, toFileError } from './preflight.ts';
+import { writeLedgerPolicy } from './witnesses.ts';
 
 /** Two people who must agree before a border opens. */
 export const APPROVERS = ['privacy-officer', 'security-officer'] as const;
@@ -61,6 +61,7 @@ function prepareKeys(layout: Layout): PinnedKeys {
   const bundleFile = prepareSigningKey(toSecretFile(layout.control.directory, 'bundle-key.pem'));
   for (const { directory } of layout.cells) {
     prepareSigningKey(toSecretFile(directory, 'ledger-key.pem'));
+    prepareSigningKey(toSecretFile(directory, 'witness-key.pem'));
     prepareSigningKey(toSecretFile(directory, 'signing-key.pem'));
   }
   return {
@@ -70,14 +71,6 @@ function prepareKeys(layout: Layout): PinnedKeys {
       key: readPublicKey(prepareSigningKey(toApproverFile(layout, name))),
     })),
   };
-}
-
-/** The key with which a stranger checks a cell's log (C2SP verifier key). */
-export function toLedgerKey(plan: CellPlan): string {
-  const pem = readFileSync(toSecretFile(plan.directory, 'ledger-key.pem'), 'utf8');
-  const origin = toOrigin(plan.cell, 1);
-  const { verifierKey } = createLogSigner({ origin, privateKey: createPrivateKey(pem) });
-  return toVerifierKeyText(verifierKey);
 }
 
 class DemoSystem implements System {
@@ -107,6 +100,7 @@ class DemoSystem implements System {
     this.#renewal = renewWhenDue(authority, listIdentities(layout));
     writeControlConfig(layout);
     writeRouterConfig(layout, this.keys);
+    writeLedgerPolicy(layout);
     for (const plan of layout.cells) writeCellConfig(layout, plan, this.keys);
     await settle([this.#startMiddle(), ...layout.cells.map((plan) => this.#startCell(plan))]);
   }

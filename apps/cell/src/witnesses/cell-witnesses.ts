@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// A cell and witnesses, both ways: who cosigns its checkpoints, and whose it cosigns.
+import { createPrivateKey } from 'node:crypto';
+import type { CellConfig } from '@bailiwick/contracts';
+import type { Clock, Random } from '@bailiwick/kernel';
+import { createCosigner, createWitness, parseVerifierKey, type Witness } from '@bailiwick/ledger';
+import type { Identity } from '@bailiwick/pki';
+import { createPostgresWitnessStore, type Database } from '@bailiwick/postgres';
+import type { Log } from '@bailiwick/telemetry';
+import { readSecretFile } from '../config.ts';
+import { CellError } from '../errors.ts';
+import type { CellLaw } from '../law/law.ts';
+import type { CellLedger } from '../ledger/cell-ledger.ts';
+import { type CosignedCheckpoint, findCosigned } from './cosigned-store.ts';
+import { openWitnessClient } from './witness-client.ts';
+import { createWitnessRounds, type WitnessRounds } from './witness-rounds.ts';
+
+/** Default of `witnesses.quorum`, for a cell without the section. */
+const QUORUM = 2;
+
+export interface CellWitnesses {
+  /** Cosigns for others; absent where the configuration has no key for it. */
+  readonly witness: Witness | undefined;
+  readonly rounds: WitnessRounds;
+  /** False where nobody is configured to cosign. */
+  readonly hasCosigners: boolean;
+  /** This cell's newest checkpoint with cosignatures. */
+  findCosigned(): Promise<CosignedCheckpoint | undefined>;
+}
+
+/** The name under which a cell cosigns. */
+export function toWitnessName(cell: string): string {
+  return `${cell}/witness`;
+}
+
+/** Puts it together; nothing runs before `rounds.start`. @throws {CellError} `CELL_CONFIG_INVALID` */
+export function openCellWitnesses(ports: {
+  readonly config: CellConfig;
+  readonly ledger: CellLedger;
+  readonly database: Database;
+  readonly identity: Identity;
+  readonly law: CellLaw;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}): CellWitnesses {
+  const { config, ledger, database } = ports;
+  const { cosigners = [], intervalMs = 1000, quorum = QUORUM } = config.witnesses ?? {};
+  const clients = cosigners.map((cosigner) => openWitnessClient(ports, cosigner));
+  const { epoch } = ledger;
+  return {
+    witness: openWitness(ports),
+    rounds: createWitnessRounds({ ...ports, clients }, { intervalMs }),
+    hasCosigners: clients.length > 0,
+    findCosigned: () => findCosigned(database, { epoch, quorum }),
+  };
+}
+
+function openWitness({
+  config,
+  ledger,
+  database,
+  clock,
+}: Parameters<typeof openCellWitnesses>[0]): Witness | undefined {
+  const { keyFile, logs = [] } = config.witnesses ?? {};
+  if (keyFile === undefined) return undefined;
+  const privateKey = createPrivateKey(readSecretFile(keyFile));
+  const cosigner = createCosigner({ name: toWitnessName(config.cell), privateKey });
+  // A key is for one thing (c2sp.org/tlog-cosignature): a cell's ledger key never cosigns.
+  if (Buffer.compare(cosigner.verifierKey.publicKey, ledger.verifierKey.publicKey) === 0) {
+    throw new CellError('CELL_CONFIG_INVALID', '`witnesses.keyFile` must not be the ledger’s key');
+  }
+  const store = createPostgresWitnessStore(database.pool);
+  return createWitness({ cosigner, logs: logs.map(parseVerifierKey), store, clock });
+}
