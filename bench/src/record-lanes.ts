@@ -116,12 +116,16 @@ export async function openLane(cell: CellProcess): Promise<Lane> {
   socket.setNoDelay(true);
   let held: Buffer = Buffer.alloc(0);
   let waiting: { resolve(answer: LaneAnswer): void; reject(error: Error): void } | undefined;
+  let isClosed = false;
   const fail = (error: Error): void => {
     waiting?.reject(error);
     waiting = undefined;
   };
   socket.on('error', fail);
-  socket.on('close', () => fail(new Error('the connection was closed')));
+  socket.on('close', () => {
+    isClosed = true;
+    fail(new Error('the connection was closed'));
+  });
   socket.on('data', (chunk: Buffer) => {
     held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
     const at = held.indexOf(END_OF_HEAD);
@@ -138,6 +142,7 @@ export async function openLane(cell: CellProcess): Promise<Lane> {
   });
   return {
     send(request) {
+      if (isClosed) return Promise.reject(new Error('the connection was closed while idle'));
       return new Promise((resolve, reject) => {
         waiting = { resolve, reject };
         socket.write(request);

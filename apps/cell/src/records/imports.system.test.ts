@@ -254,6 +254,24 @@ describe('an NDJSON import', () => {
     expect(await findProblems()).toEqual([]);
   });
 
+  it('in other orders at the same time as others never waits in a circle', async () => {
+    const name = await newCollection();
+    const lines = Array.from({ length: 3000 }, (_, index) => toJsonLine(`o${index}`));
+    const singles = lines
+      .slice(0, 40)
+      .map((line) => shop('POST', `${name}/records`, JSON.parse(line)));
+    const imports = [lines, lines.toReversed()].map((part) =>
+      shop('POST', `${name}/imports`, part.join('\n'), NDJSON),
+    );
+    const answers = await Promise.all([...singles, ...imports]);
+    expect([...new Set(answers.map(({ status }) => status))].sort()).toEqual(
+      expect.arrayContaining([200]),
+    );
+    expect(answers.every(({ status }) => status === 200 || status === 201)).toBe(true);
+    expect(await countOf(name)).toBe(3000);
+    expect(await findProblems()).toEqual([]);
+  });
+
   it('cut off anywhere and sent again ends with exactly the same records', async () => {
     const name = await newCollection();
     const file = Array.from({ length: 9000 }, (_, index) => `${toJsonLine(`k${index}`)}\n`).join(

@@ -14,7 +14,7 @@ import { findVerified, openContents } from './existing.ts';
 import type { ImportedLine, LineReader } from './import-lines.ts';
 import { type HomeLabel, labellerOf } from './label.ts';
 import { IMPORT_BATCH_COUNT_MAX, IMPORT_BATCH_SIZE_BYTES_MAX } from './limits.ts';
-import { type LabelledDraft, type PreparedRow, prepareRows, toIds } from './prepare.ts';
+import { type LabelledDraft, type PreparedRow, prepareRows, SubjectIds, toIds } from './prepare.ts';
 import { readRows } from './record-store.ts';
 import { digestRow, type RecordRow, toFlatJson } from './row.ts';
 import { type Asker, requireWrite, toWriteRequests, type WritePermit } from './sight.ts';
@@ -55,6 +55,7 @@ export class Import {
   readonly #tenantId: TenantId;
   /** By origin, for the batch at hand. */
   #permits = new Map<string, Permitted>();
+  #subjectIds: SubjectIds | undefined;
   #batch: ImportedLine[] = [];
   #batchSizeBytes = 0;
   #committing: Promise<void> = Promise.resolve();
@@ -136,6 +137,8 @@ export class Import {
     const { collection } = this.#context;
     const { cellId, law } = this.#services;
     const labeller = labellerOf(cellId, law.current());
+    this.#subjectIds ??= new SubjectIds(secrets.idKey);
+    const subjectIds = this.#subjectIds;
     const items = new Map<RecordId, Item>();
     for (const { line, draft: wire } of lines) {
       const checked = wire && checkDraft(collection, wire);
@@ -156,7 +159,11 @@ export class Import {
         this.#refuse(line, permitted.refused ?? { code: 'POLICY_FLOW_DENIED', detail: '' });
         continue;
       }
-      const ids = toIds(this.#services, secrets, { collection, draft: checked.draft });
+      const ids = toIds(this.#services, secrets, {
+        collection,
+        draft: checked.draft,
+        subjectIds,
+      });
       const draft = { ...ids, label, values: checked.draft.values, version: 1 };
       const twin = items.get(draft.recordId);
       if (!twin) items.set(draft.recordId, { line, draft, permit: permitted.permit });

@@ -3,6 +3,7 @@
 // is shared by what has the same key and the same label, never by more.
 import type { KeyObject } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { NormalForm } from '@bailiwick/contracts';
 import {
   createUuidV7,
   isCoded,
@@ -54,6 +55,31 @@ export type PreparedResult =
 const DAY_MS = 86_400_000;
 /** Rows sealed before others get a turn: a few milliseconds. */
 const TURN_COUNT = 128;
+/** Labels of one key that are remembered: a person's data has few. */
+const SEALERS_COUNT_MAX = 16;
+/** Values remembered within a batch or an import. */
+const MEMO_COUNT_MAX = 8_192;
+/** A sealer lives as long as its key is held; the key ring hands keys out only under a lease. */
+const sealers = new WeakMap<KeyHandle, Map<string, Sealer>>();
+
+/** Callers' names turned into keyed hashes, remembered for one import: the same person comes again. */
+export class SubjectIds {
+  readonly #idKey: KeyObject;
+  readonly #known = new Map<string, SubjectId>();
+
+  constructor(idKey: KeyObject) {
+    this.#idKey = idKey;
+  }
+
+  of(callerSubject: string): SubjectId {
+    const known = this.#known.get(callerSubject);
+    if (known !== undefined) return known;
+    const made = deriveSubjectId(this.#idKey, callerSubject);
+    if (this.#known.size >= MEMO_COUNT_MAX) this.#known.clear();
+    this.#known.set(callerSubject, made);
+    return made;
+  }
+}
 
 /** The ids of a draft; without a caller's id, `fallbackId` stands in, else a new one is made. */
 export function toIds(
@@ -63,6 +89,7 @@ export function toIds(
     readonly collection: CompiledCollection;
     readonly draft: CheckedDraft;
     readonly fallbackId?: string;
+    readonly subjectIds?: SubjectIds;
   },
 ): { readonly recordId: RecordId; readonly subjectId: SubjectId | undefined } {
   const { collection, draft, fallbackId } = options;
@@ -74,7 +101,9 @@ export function toIds(
         ? parseRecordId(createUuidV7(services))
         : deriveRecordId(secrets.idKey, collection.id, callerId),
     subjectId:
-      callerSubject === undefined ? undefined : deriveSubjectId(secrets.idKey, callerSubject),
+      callerSubject === undefined
+        ? undefined
+        : (options.subjectIds ?? new SubjectIds(secrets.idKey)).of(callerSubject),
   };
 }
 
@@ -99,8 +128,8 @@ class Preparation {
   readonly #secrets: TenantSecrets;
   readonly #handles: ReadonlyMap<string, KeyHandle>;
   readonly #indexKeys: ReadonlyMap<string, KeyObject>;
-  readonly #sealers = new Map<string, Sealer>();
   readonly #facts = new Map<string, string>();
+  readonly #indexes = new Map<string, Buffer>();
   readonly #collectedAt: string;
   readonly #today: string;
 
@@ -165,11 +194,12 @@ class Preparation {
   #seal(draft: LabelledDraft, fieldSet: CompiledFieldSet, lawDate: string): Buffer {
     const owner = ownerName(toOwner(this.#collection, fieldSet, draft.subjectId));
     const { origin, regimes, residency } = draft.label;
-    const id = `${owner} ${fieldSet.at} ${origin} ${lawDate}`;
-    let sealer = this.#sealers.get(id);
+    const handle = this.#handles.get(owner);
+    if (!handle) throw new Error('assertion failed: each owner of a batch has a key');
+    const id = `${this.#tenantId} ${this.#collection.id} ${this.#collection.version} ${fieldSet.at} ${origin} ${residency} ${lawDate} ${regimes.join()}`;
+    const known = sealers.get(handle) ?? new Map<string, Sealer>();
+    let sealer = known.get(id);
     if (!sealer) {
-      const handle = this.#handles.get(owner);
-      if (!handle) throw new Error('assertion failed: each owner of a batch has a key');
       sealer = createSealer(handle, {
         tenantId: this.#tenantId,
         cellId: this.#services.cellId,
@@ -183,7 +213,9 @@ class Preparation {
         fieldSet: fieldSet.name,
         lawDate: parseDate(lawDate) / DAY_MS,
       });
-      this.#sealers.set(id, sealer);
+      if (known.size >= SEALERS_COUNT_MAX) known.clear();
+      known.set(id, sealer);
+      sealers.set(handle, known);
     }
     return sealer.seal(draft.recordId, Buffer.from(toFlatJson(draft.values[fieldSet.at] ?? {})));
   }
@@ -195,13 +227,27 @@ class Preparation {
       const value = field && values[field.fieldSet.at]?.[name];
       if (!field?.index || value === undefined) continue;
       try {
-        indexes.push(blindIndex(key, field.index, String(value)));
+        indexes.push(this.#toIndex(key, field.index, { name, value: String(value) }));
       } catch (error) {
         if (!isCoded(error, 'KEYS_VALUE_UNINDEXABLE')) throw error;
         return { code: 'RECORD_FIELD_INVALID', detail: error.message, pointer: `/fields/${name}` };
       }
     }
     return indexes;
+  }
+
+  /** The same value comes again within a batch: a customer's lines stand together. */
+  #toIndex(
+    key: KeyObject,
+    form: NormalForm,
+    { name, value }: { readonly name: string; readonly value: string },
+  ): Buffer {
+    const id = `${name} ${value}`;
+    const known = this.#indexes.get(id);
+    if (known) return known;
+    const index = blindIndex(key, form, value);
+    this.#indexes.set(id, index);
+    return index;
   }
 
   #findLawDate(values: LabelledDraft['values']): string {

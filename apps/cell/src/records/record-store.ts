@@ -99,9 +99,14 @@ function toInsertText(count: number): string {
           ON CONFLICT DO NOTHING RETURNING record_id`;
 }
 
+const byRecordId = (a: RecordRow, b: RecordRow): number => (a.recordId < b.recordId ? -1 : 1);
+
 const insertTexts: string[] = [];
 
-/** Inserts rows with distinct ids; gives the ids of those that were not there. */
+/**
+ * Inserts rows with distinct ids; gives the ids of those that were not there. Rows go in the order of
+ * their ids, so that two batches with some of the same ids never wait for each other in a circle.
+ */
 export async function insertRows(
   tx: PoolClient,
   rows: readonly RecordRow[],
@@ -111,7 +116,7 @@ export async function insertRows(
   const { rows: inserted } = await tx.query<{ record_id: string }>({
     name: `records-insert-${count}`,
     text: insertTexts[count],
-    values: rows.flatMap(toParameters),
+    values: [...rows].sort(byRecordId).flatMap(toParameters),
   });
   return new Set(inserted.map((row) => row.record_id));
 }

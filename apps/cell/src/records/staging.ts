@@ -16,13 +16,17 @@ export const CREATE_STAGING = `CREATE TEMPORARY TABLE IF NOT EXISTS staged_recor
 /** Takes rows as `encodeRows` writes them. */
 export const COPY_STAGING = 'COPY pg_temp.staged_records FROM STDIN (FORMAT binary)';
 
-/** Moves what is staged into the records of one tenant and collection. */
+/**
+ * Moves what is staged into the records of one tenant and collection. In the order of ids: two who write
+ * the same records then wait for each other, and never both.
+ */
 export const INSERT_STAGED = `INSERT INTO cell.records
   (tenant_id, collection_id, record_id, version, schema_version, subject_id, facts, plain, sealed,
    blind, facts_mac, entry_id)
 SELECT $1, $2, s.record_id, 1, $3, s.subject_id, s.facts, s.plain, s.sealed, s.blind, s.facts_mac,
        s.entry_id
   FROM pg_temp.staged_records s
+ ORDER BY s.record_id
 ON CONFLICT DO NOTHING`;
 
 const COLUMN_COUNT = 8;

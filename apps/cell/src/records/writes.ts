@@ -67,6 +67,8 @@ export class RecordWrites {
     this.#collections = collections;
     this.#creates = createBatcher<PendingCreate, CreateResult>({
       batchCountMax: WRITE_BATCH_COUNT_MAX,
+      // One is sealed while the other waits for the disk.
+      concurrency: 2,
       keyOf: ({ collection, draft }) => `${collection.id} ${draft.recordId}`,
       run: (tenantId, items) => this.#insertBatch(parseTenantId(tenantId), items),
     });
