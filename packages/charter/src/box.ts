@@ -48,6 +48,13 @@ function isSubset(inner: ValueSet, outer: ValueSet): boolean {
   return inner.every((bit, index) => bit <= (outer[index] ?? 0));
 }
 
+/** A set with one value. */
+export function toSingle(count: number, index: number): Uint8Array {
+  const set = new Uint8Array(count);
+  set[index] = 1;
+  return set;
+}
+
 /** True when every flow of `inner` is one of `outer`. */
 export function isWithinBox(inner: Box, outer: Box): boolean {
   return inner.every((set, attribute) => isSubset(set, outer[attribute]));

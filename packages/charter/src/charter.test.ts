@@ -12,7 +12,7 @@ import {
   suggestOrigin,
 } from './compile.ts';
 import { toCompiledJson } from './compiled-json.ts';
-import { diffCharters } from './diff.ts';
+import { diffCharters, isWider } from './diff.ts';
 import { parseCharter } from './parse.ts';
 import { toRego } from './rego.ts';
 import { CHARTER_SCHEMA, toJsonSchema } from './schema.ts';
@@ -161,6 +161,56 @@ describe('the space of flows', () => {
       }
     }
     expect(folded).toBeGreaterThan(400);
+  });
+});
+
+describe('what a charter asks beside its rules', () => {
+  const KEY = 'custody: customer';
+  const CONTACT = 'keepFor: 3y\n    from: last-activity\n    because: claims';
+  const changes: readonly (readonly [what: string, from: string, to: string])[] = [
+    ['keys that the cell holds', KEY, 'custody: cell'],
+    ['a longer term', CONTACT, CONTACT.replace('3y', '4y')],
+    ['a term that counts from later', CONTACT, CONTACT.replace('last-activity', 'contract-end')],
+    ['a category without a term', '- category: behavioural', '- category: technical'],
+    ['law that may be older', 'freshFor: 60s', 'freshFor: 61s'],
+  ];
+  for (const [what, from, to] of changes) {
+    it(`takes ${what} for a widening, and the way back for none`, () => {
+      const other = compile([from, to]);
+      const { loosened, widenings, narrowings } = diffCharters(retailer, other);
+      expect(loosened).toHaveLength(1);
+      expect([...widenings, ...narrowings]).toEqual([]);
+      expect(isWider(diffCharters(retailer, other))).toBe(true);
+      expect(diffCharters(other, retailer).tightened).toHaveLength(1);
+    });
+  }
+
+  it('takes stricter keys, shorter terms and fresher law for no widening', () => {
+    const other = compile(
+      [KEY, 'custody: hold-your-own\n    doubleKey: true\n    attestation: true'],
+      ['keepFor: 10y', 'keepFor: 9y'],
+      ['freshFor: 60s', 'freshFor: 30s'],
+    );
+    const difference = diffCharters(retailer, other);
+    expect(difference.loosened).toEqual([]);
+    expect(difference.tightened.map(({ section }) => section)).toEqual([
+      'keys',
+      'retention',
+      'freshFor',
+    ]);
+    expect(isWider(difference)).toBe(false);
+    expect(diffCharters(other, retailer).loosened).toHaveLength(3);
+  });
+
+  it('takes a key demand that gains one part and loses another for both', () => {
+    const before = compile([KEY, 'custody: hold-your-own']);
+    const after = compile([KEY, `${KEY}\n    doubleKey: true`]);
+    const { loosened, tightened } = diffCharters(before, after);
+    expect([loosened.length, tightened.length]).toEqual([1, 1]);
+  });
+
+  it('takes a changed home for a widening', () => {
+    expect(isWider(diffCharters(retailer, compile(['  RSA: za', '  RSA: ie'])))).toBe(true);
   });
 });
 

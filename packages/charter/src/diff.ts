@@ -4,16 +4,17 @@
 // could be opened by a control plane in the wrong hands. So a value that only one charter knows is a
 // denial in the other, an obligation that falls away is a widening, and a space too large to walk throws.
 import type { Flow, Obligation } from '@bailiwick/kernel';
-import { ATTRIBUTE_IDS, ATTRIBUTE_INDEX, findPeriod, NONE } from './attribute.ts';
-import type { Variant } from './box.ts';
+import { ATTRIBUTE_IDS, ATTRIBUTE_INDEX, NONE } from './attribute.ts';
+import type { Box, Variant } from './box.ts';
 import type { CompiledCharter } from './compile.ts';
+import { type DemandDifference, diffDemands } from './demands.ts';
+import { FlipTeller, type JointRules, type LabelOf, type ToldFlip } from './diff-words.ts';
 import type { Home } from './home.ts';
+import { type Joint, type Side, toJoint, toJointPlaces } from './joint.ts';
 import {
-  createDeclaredPlaces,
   createDimensions,
   type Dimension,
   measureSpace,
-  type PlacePair,
   type SpaceSize,
   type SpaceState,
   toAssignment,
@@ -23,8 +24,7 @@ import {
 import { isAtLeast, listMatched, toVerdict, type Verdict } from './verdict.ts';
 
 /** Flows that are decided differently in the same way, with one of them. */
-export interface FlowDifference {
-  readonly words: string;
+export interface FlowDifference extends ToldFlip {
   /** One such flow. */
   readonly flow: Flow;
   /** How many folded flows. */
@@ -44,54 +44,11 @@ export interface CharterDifference {
   readonly widenings: readonly FlowDifference[];
   readonly narrowings: readonly FlowDifference[];
   readonly homesChanged: readonly HomeDifference[];
+  /** Keys held less strictly, data kept longer, law that may be older: widenings without a flow. */
+  readonly loosened: readonly DemandDifference[];
+  readonly tightened: readonly DemandDifference[];
   /** Of the space of both charters together. */
   readonly spaceSize: SpaceSize;
-}
-
-/** One attribute over both charters: each value's index in each, or -1. */
-interface JointAttribute {
-  readonly values: readonly string[];
-  readonly inOld: readonly number[];
-  readonly inNew: readonly number[];
-}
-
-type Side = 'inOld' | 'inNew';
-
-interface Joint {
-  readonly attributes: readonly JointAttribute[];
-  readonly instantsMs: readonly number[];
-  readonly conditions: readonly string[];
-}
-
-function toJoint(oldCharter: CompiledCharter, newCharter: CompiledCharter): Joint {
-  const instantsMs = [...new Set([...oldCharter.instantsMs, ...newCharter.instantsMs])].sort(
-    (a, b) => a - b,
-  );
-  const conditions = [...new Set([...oldCharter.conditions, ...newCharter.conditions])];
-  const fixed = ATTRIBUTE_IDS.map((id, attribute): JointAttribute => {
-    if (id === 'period') {
-      const starts = [Number.NEGATIVE_INFINITY, ...instantsMs];
-      return {
-        values: starts.map((_, index) => String(index)),
-        inOld: starts.map((ms) => findPeriod(oldCharter.instantsMs, ms)),
-        inNew: starts.map((ms) => findPeriod(newCharter.instantsMs, ms)),
-      };
-    }
-    const [left, right] = [oldCharter.attributes[attribute], newCharter.attributes[attribute]];
-    const values = [...new Set([...(left?.values ?? []), ...(right?.values ?? [])])];
-    return {
-      values,
-      inOld: values.map((value) => left?.indexOf.get(value) ?? -1),
-      inNew: values.map((value) => right?.indexOf.get(value) ?? -1),
-    };
-  });
-  const named = conditions.map((condition): JointAttribute => {
-    // A condition that a charter does not know is a denial when true, and nothing when it is not.
-    const index = (charter: CompiledCharter): readonly number[] =>
-      charter.conditions.includes(condition) ? [0, 1] : [0, -1];
-    return { values: ['false', 'true'], inOld: index(oldCharter), inNew: index(newCharter) };
-  });
-  return { attributes: [...fixed, ...named], instantsMs, conditions };
 }
 
 /** Accepted values of a conjunction by joint index; -1 where the charter does not know the value. */
@@ -188,6 +145,42 @@ function toBits(oldCharter: CompiledCharter, newCharter: CompiledCharter, joint:
   return { wordCount, newFirst, masks, twins, lonely };
 }
 
+/** Names of groups of places in either charter, by the places that they mean in both. */
+function createLabels(joint: Joint, charters: readonly CompiledCharter[]): LabelOf {
+  const places = joint.attributes[ATTRIBUTE_INDEX['to.location']]?.values ?? [];
+  const labels = new Map<string, string>();
+  for (const { context, document } of charters) {
+    const names = [
+      ...Object.keys(document.homes),
+      ...Object.values(document.cells).flatMap(({ territory }) => territory ?? []),
+      ...Object.keys(document.places ?? {}),
+    ];
+    for (const name of names) {
+      const members = context.book.findMembers(name);
+      if (!members || members.size < 2) continue;
+      labels.set(places.map((place) => (members.has(place) ? 1 : 0)).join(''), name);
+    }
+  }
+  return (set) => (set.length === places.length ? labels.get(set.join('')) : undefined);
+}
+
+/** The conjunctions of a charter with the values of both; what a charter does not know, it accepts nowhere. */
+function toJointRules(charter: CompiledCharter, joint: Joint, side: Side): JointRules {
+  const positions = toPositions(charter, joint);
+  const boxesOf = (effect: 'allow' | 'forbid'): readonly Box[] =>
+    charter.variants
+      .filter(({ rule }) => charter.rules[rule]?.effect === effect)
+      .map((variant) =>
+        joint.attributes.map((attribute, at) => {
+          const accepts = acceptsOf(variant, positions[at], attribute[side]);
+          return accepts.every((bit) => bit === 1)
+            ? undefined
+            : Uint8Array.from(accepts, (bit) => (bit === 1 ? 1 : 0));
+        }),
+      );
+  return { side, allows: boxesOf('allow'), forbids: boxesOf('forbid') };
+}
+
 function areTwinsEqual(bits: Bits, mask: Int32Array): boolean {
   return bits.twins.every(([left, right]) => hasBit(mask, left) === hasBit(mask, right));
 }
@@ -231,79 +224,30 @@ function createIsOver(
   };
 }
 
-function toWords(flow: Flow, before: Verdict, after: Verdict): string {
-  const { data, to, actor } = flow;
-  const what = [data.class, ...data.categories].join(' ');
-  const whose = [
-    ...data.regimes,
-    `collected in ${data.origin}`,
-    `at home in ${data.residency}`,
-  ].join(', ');
-  const where = `${to.kind}${to.id === undefined ? '' : ` ${to.id}`} in ${to.location} (operator ${to.operator})`;
-  const change =
-    before.outcome === after.outcome
-      ? 'with other obligations'
-      : after.outcome === 'allow'
-        ? 'allowed now, denied before'
-        : 'denied now, allowed before';
-  return `${change}: ${flow.action} of ${what} data (${whose}) as ${flow.form} by ${actor.kind} ${actor.role} in ${actor.place} to ${where} for ${flow.purpose}`;
-}
-
 const sameObligations = (left: readonly Obligation[], right: readonly Obligation[]): boolean =>
   isAtLeast(left, right) && isAtLeast(right, left);
 
 class Collector {
   readonly #found = new Map<
     string,
-    { words: string; flow: Flow; count: number; before: Verdict; after: Verdict }
+    ToldFlip & { flow: Flow; count: number; before: Verdict; after: Verdict }
   >();
 
-  add(flow: Flow, count: number, before: Verdict, after: Verdict): void {
+  add(
+    { flow, tell }: { readonly flow: Flow; readonly tell: () => ToldFlip },
+    count: number,
+    before: Verdict,
+    after: Verdict,
+  ): void {
     const key = JSON.stringify([before, after]);
     const same = this.#found.get(key);
     if (same) same.count += count;
-    else this.#found.set(key, { words: toWords(flow, before, after), flow, count, before, after });
+    else this.#found.set(key, { ...tell(), flow, count, before, after });
   }
 
   list(): readonly FlowDifference[] {
     return [...this.#found.values()].sort((a, b) => b.count - a.count);
   }
-}
-
-/** Declared places by joint index, and on which side a place is the declared one. */
-interface JointPlaces {
-  readonly listDeclared: (id: number) => readonly PlacePair[];
-  readonly isDeclared: (side: Side, id: number, place: PlacePair) => boolean;
-}
-
-function toJointPlaces(
-  oldCharter: CompiledCharter,
-  newCharter: CompiledCharter,
-  joint: Joint,
-): JointPlaces {
-  const at = ATTRIBUTE_INDEX;
-  const charters = { inOld: oldCharter, inNew: newCharter };
-  const declared = {
-    inOld: createDeclaredPlaces(oldCharter),
-    inNew: createDeclaredPlaces(newCharter),
-  };
-  const list = (side: Side, id: number): readonly PlacePair[] => {
-    const index = joint.attributes[at['to.id']]?.[side][id] ?? -1;
-    const { attributes } = charters[side];
-    const toJointIndex = (attribute: number, value: number): number =>
-      joint.attributes[attribute]?.values.indexOf(attributes[attribute]?.values[value] ?? '') ?? -1;
-    return (index < 0 ? [] : declared[side](index)).map(([location, operator]) => [
-      toJointIndex(at['to.location'], location),
-      toJointIndex(at['to.operator'], operator),
-    ]);
-  };
-  return {
-    listDeclared: (id) => [...list('inOld', id), ...list('inNew', id)],
-    isDeclared: (side, id, place) => {
-      const places = list(side, id);
-      return places.length === 0 || places.some((own) => own.join() === place.join());
-    },
-  };
 }
 
 function toHomeText(home: Home | undefined): string {
@@ -366,6 +310,15 @@ export function diffCharters(
     });
   mark(oldCharter, 0);
   mark(newCharter, bits.newFirst);
+  const teller = new FlipTeller(
+    joint,
+    places,
+    {
+      inOld: toJointRules(oldCharter, joint, 'inOld'),
+      inNew: toJointRules(newCharter, joint, 'inNew'),
+    },
+    createLabels(joint, [oldCharter, newCharter]),
+  );
   const [widenings, narrowings] = [new Collector(), new Collector()];
   const judge = (state: SpaceState): void => {
     const values = new Map(toAssignment(state));
@@ -380,14 +333,16 @@ export function diffCharters(
       (attribute) => joint.attributes[attribute]?.values[values.get(attribute) ?? 0] ?? NONE,
       joint,
     );
+    const point = joint.attributes.map((_, attribute) => values.get(attribute) ?? 0);
+    const found = { flow, tell: () => teller.tell(point, before, after) };
     const isLooser =
       after.outcome === 'allow' &&
       (before.outcome === 'deny' || !isAtLeast(after.obligations, before.obligations));
     const isStricter =
       before.outcome === 'allow' &&
       (after.outcome === 'deny' || !isAtLeast(before.obligations, after.obligations));
-    if (isLooser) widenings.add(flow, state.count, before, after);
-    if (isStricter) narrowings.add(flow, state.count, before, after);
+    if (isLooser) widenings.add(found, state.count, before, after);
+    if (isStricter) narrowings.add(found, state.count, before, after);
   };
   const start = new Int32Array(bits.wordCount).fill(-1);
   for (const state of walkSpace(ordered, start, createIsOver(bits, allows, unevenCount))) {
@@ -397,6 +352,16 @@ export function diffCharters(
     widenings: widenings.list(),
     narrowings: narrowings.list(),
     homesChanged: diffHomes(oldCharter, newCharter),
+    ...diffDemands(oldCharter, newCharter),
     spaceSize: measureSpace(dimensions, valueCounts),
   };
+}
+
+/**
+ * True when the new charter lets through, asks or keeps apart less than the old one: what cells take only
+ * with approvals. A changed home moves data to another place and counts.
+ */
+export function isWider(difference: CharterDifference): boolean {
+  const { widenings, homesChanged, loosened } = difference;
+  return widenings.length + homesChanged.length + loosened.length > 0;
 }

@@ -9,6 +9,7 @@ import {
   isEmptyBox,
   isEmptySet,
   narrowBox,
+  toSingle,
   type ValueSet,
 } from './box.ts';
 import type { CompiledCharter } from './compile.ts';
@@ -60,13 +61,6 @@ class Search {
     }
     return undefined;
   }
-}
-
-/** A set with one value. */
-export function toSingle(count: number, index: number): Uint8Array {
-  const set = new Uint8Array(count);
-  set[index] = 1;
-  return set;
 }
 
 /** Cuts a box into parts in which every destination stands where the charter says. */

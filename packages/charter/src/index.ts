@@ -22,11 +22,13 @@ export {
   suggestOrigin,
 } from './compile.ts';
 export { toCompiledJson } from './compiled-json.ts';
+export type { DemandDifference } from './demands.ts';
 export {
   type CharterDifference,
   diffCharters,
   type FlowDifference,
   type HomeDifference,
+  isWider,
 } from './diff.ts';
 export type {
   CellClause,

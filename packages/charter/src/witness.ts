@@ -3,10 +3,10 @@
 // matters about it. From the flow that the walk found, each attribute is opened as far as every flow
 // within stays allowed and within the property; what is then still narrowed is what matters.
 import type { Flow } from '@bailiwick/kernel';
-import { ATTRIBUTE_INDEX, CONDITION_INDEX_FIRST, NONE } from './attribute.ts';
+import { ATTRIBUTE_INDEX, NONE } from './attribute.ts';
 import { type Box, intersectBoxes, isEmptyBox } from './box.ts';
 import type { CompiledCharter } from './compile.ts';
-import { toSingle } from './escape.ts';
+import { openPoint } from './open-box.ts';
 import { type Assignment, createDeclaredPlaces, toCharterFlow } from './space.ts';
 import { toVerdict, type Verdict } from './verdict.ts';
 import { countNarrowed, tellFlow } from './words.ts';
@@ -22,77 +22,12 @@ export interface Witness {
   readonly narrowed: readonly string[];
 }
 
-/** Attributes are opened in this order: what a reader can do without goes first. */
-const OPENING: readonly number[] = [
-  ATTRIBUTE_INDEX['actor.assurance'],
-  ATTRIBUTE_INDEX['actor.employer'],
-  ATTRIBUTE_INDEX['actor.place'],
-  ATTRIBUTE_INDEX['actor.kind'],
-  ATTRIBUTE_INDEX.period,
-  ATTRIBUTE_INDEX.consent,
-  ATTRIBUTE_INDEX['data.origin'],
-  ATTRIBUTE_INDEX['data.category'],
-  ATTRIBUTE_INDEX['to.operator'],
-  ATTRIBUTE_INDEX.mechanism,
-  ATTRIBUTE_INDEX['to.location'],
-  ATTRIBUTE_INDEX['data.residency'],
-  ATTRIBUTE_INDEX['data.regime'],
-  ATTRIBUTE_INDEX['to.kind'],
-  ATTRIBUTE_INDEX['actor.role'],
-  ATTRIBUTE_INDEX.form,
-  ATTRIBUTE_INDEX.purpose,
-  ATTRIBUTE_INDEX['data.class'],
-  ATTRIBUTE_INDEX.action,
-];
-
 const PLACES: ReadonlySet<number> = new Set([
   ATTRIBUTE_INDEX['actor.place'],
   ATTRIBUTE_INDEX['data.origin'],
   ATTRIBUTE_INDEX['to.location'],
   ATTRIBUTE_INDEX['to.operator'],
 ]);
-
-function isMet(hole: Box, box: Box, attribute: number): boolean {
-  return hole.every(
-    (set, at) =>
-      at === attribute ||
-      set === undefined ||
-      set.some((bit, value) => bit === 1 && box[at]?.[value] === 1),
-  );
-}
-
-/** Opens a point as far as all flows stay within `bound` and outside of `holes`. */
-function openPoint(
-  charter: CompiledCharter,
-  point: readonly number[],
-  bound: Box,
-  holes: readonly Box[],
-): Box {
-  const { attributes } = charter;
-  const box = attributes.map(({ values }, at) => toSingle(values.length, point[at] ?? 0));
-  const id = ATTRIBUTE_INDEX['to.id'];
-  const isDeclared = createDeclaredPlaces(charter)(point[id] ?? 0).length > 0;
-  const order = [...attributes.keys()]
-    .filter((at) => at >= CONDITION_INDEX_FIRST)
-    .concat(OPENING)
-    .filter(
-      (at) =>
-        !isDeclared ||
-        (at !== ATTRIBUTE_INDEX['to.location'] && at !== ATTRIBUTE_INDEX['to.operator']),
-    );
-  for (const attribute of order) {
-    const set = box[attribute];
-    if (set === undefined) continue;
-    // Only holes that all other attributes leave possible can still be hit through this one.
-    const near = holes.filter((hole) => isMet(hole, box, attribute));
-    for (let value = 0; value < set.length; value += 1) {
-      const isInside = (bound[attribute]?.[value] ?? 1) === 1;
-      const isFree = near.every((hole) => (hole[attribute]?.[value] ?? 1) === 0);
-      if (isInside && isFree) set[value] = 1;
-    }
-  }
-  return box;
-}
 
 /** Values that a reader knows come first: where the charter's own cells and providers stand. */
 function toPreferred(charter: CompiledCharter, attribute: number, box: Box, own: number): number {
@@ -164,17 +99,20 @@ export function findSmallestWitness(
     .filter(({ rule }) => rules[rule]?.effect === 'forbid')
     .map(({ box }) => box);
   const allows = variants.filter(({ rule }) => rules[rule]?.effect === 'allow');
+  const valueCounts = attributes.map(({ values }) => values.length);
+  const declaredPlaces = createDeclaredPlaces(charter);
   let smallest: { readonly box: Box; readonly point: readonly number[] } | undefined;
   for (const assignment of points) {
     const indexes = new Map(assignment);
     const point = attributes.map((_, at) => indexes.get(at) ?? 0);
+    const isPlaced = declaredPlaces(point[ATTRIBUTE_INDEX['to.id']] ?? 0).length > 0;
     const isWithin = (box: Box): boolean =>
       box.every((set, at) => (set?.[point[at] ?? 0] ?? 1) === 1);
     for (const { box: allowed } of allows.filter(({ box }) => isWithin(box))) {
       for (const forbidden of never.filter(isWithin)) {
         const bound = intersectBoxes(allowed, forbidden);
         if (isEmptyBox(bound)) continue;
-        const box = openPoint(charter, point, bound, holes);
+        const box = openPoint({ valueCounts, point, bound, holes, isPlaced });
         if (smallest && countNarrowed(smallest.box) <= countNarrowed(box)) continue;
         smallest = { box, point };
       }

@@ -2,7 +2,12 @@
 // A set of flows in words: what a box narrows is said, what it leaves open is not.
 import { ATTRIBUTE_INDEX, CONDITION_INDEX_FIRST, NONE } from './attribute.ts';
 import type { Box } from './box.ts';
-import type { CompiledCharter } from './compile.ts';
+
+/** What names of periods and conditions are read against. */
+export interface Calendar {
+  readonly instantsMs: readonly number[];
+  readonly conditions: readonly string[];
+}
 
 /** A name per attribute; absent where it does not matter. */
 export type NameOfNarrowed = (attribute: number) => string | undefined;
@@ -34,6 +39,7 @@ const join = (...parts: readonly (string | undefined)[]): string =>
   parts.filter((part) => part !== undefined && part !== '').join(' ');
 
 function article(name: string): string {
+  if (name.startsWith('anything')) return name;
   return /^[aeiou]/.test(name) ? `an ${name}` : `a ${name}`;
 }
 
@@ -42,6 +48,7 @@ function tellData(nameOf: NameOfNarrowed): string {
   const [category, regime] = [nameOf(at['data.category']), nameOf(at['data.regime'])];
   const origin = nameOf(at['data.origin']);
   const residency = nameOf(at['data.residency']);
+  const isPlain = category !== undefined && category !== NONE && !category.includes(' ');
   const marks = [
     regime === undefined ? '' : regime === NONE ? 'under no regime' : `under ${regime}`,
     origin === undefined ? '' : `collected in ${origin}`,
@@ -49,9 +56,10 @@ function tellData(nameOf: NameOfNarrowed): string {
   ].filter((mark) => mark !== '');
   return join(
     nameOf(at['data.class']),
-    category === NONE ? undefined : category,
+    isPlain ? category : undefined,
     'data',
     category === NONE ? 'of no category' : undefined,
+    category !== undefined && category !== NONE && !isPlain ? `of category ${category}` : undefined,
     marks.length === 0 ? undefined : `(${marks.join(', ')})`,
   );
 }
@@ -61,8 +69,10 @@ function tellActor(nameOf: NameOfNarrowed): string {
   const [kind, role] = [nameOf(at['actor.kind']), nameOf(at['actor.role'])];
   const [employer, place] = [nameOf(at['actor.employer']), nameOf(at['actor.place'])];
   const assurance = nameOf(at['actor.assurance']);
-  const who = join(kind, role);
+  const isOne = role !== undefined && !role.includes(' ');
+  const who = isOne ? join(kind, role) : (kind ?? '');
   const marks = join(
+    isOne || role === undefined ? undefined : `in the role of ${role}`,
     employer === undefined ? undefined : `employed by the ${employer}`,
     place === undefined ? undefined : `in ${place}`,
     assurance === undefined ? undefined : `with ${assurance} assurance`,
@@ -87,7 +97,7 @@ function tellDestination(nameOf: NameOfNarrowed): string {
   return join('to', what, where);
 }
 
-function tellRest(charter: CompiledCharter, nameOf: NameOfNarrowed): string {
+function tellRest(charter: Calendar, nameOf: NameOfNarrowed): string {
   const at = ATTRIBUTE_INDEX;
   const { instantsMs, conditions } = charter;
   const [purpose, mechanism] = [nameOf(at.purpose), nameOf(at.mechanism)];
@@ -114,7 +124,7 @@ function tellRest(charter: CompiledCharter, nameOf: NameOfNarrowed): string {
 }
 
 /** One sentence without its full stop: what is done with which data, in which form, by whom, to where. */
-export function tellFlow(charter: CompiledCharter, nameOf: NameOfNarrowed): string {
+export function tellFlow(charter: Calendar, nameOf: NameOfNarrowed): string {
   const at = ATTRIBUTE_INDEX;
   const form = nameOf(at.form);
   return join(
@@ -131,4 +141,14 @@ export function tellFlow(charter: CompiledCharter, nameOf: NameOfNarrowed): stri
 /** How many attributes a box narrows. */
 export function countNarrowed(box: Box): number {
   return box.filter((set) => set?.some((bit) => bit === 0) ?? false).length;
+}
+
+/** Names of a set in few words: up to three, all but up to three, or one of many. */
+export function tellSet(values: readonly string[], set: Uint8Array): string | undefined {
+  const inside = values.filter((_, index) => set[index] === 1);
+  const outside = values.filter((_, index) => set[index] !== 1);
+  if (outside.length === 0) return undefined;
+  if (inside.length <= 3) return inside.join(' or ');
+  if (outside.length <= 3) return `anything but ${outside.join(' or ')}`;
+  return `${inside.slice(0, 2).join(' or ')} or ${inside.length - 2} others`;
 }

@@ -101,6 +101,11 @@ function registerCharter(program: Command): void {
     .option('--tests <file>', 'tests in another place')
     .action(lazy(async () => (await import('./charter-test.ts')).runCharterTest));
   charter
+    .command('diff <old> <new>')
+    .description('which flows flip, in words, widenings first; anything wider exits with 3')
+    .option('--limit <count>', 'most differences told of each kind', '20')
+    .action(lazy(async () => (await import('./charter-diff.ts')).runCharterDiff));
+  charter
     .command('explain <file>')
     .description('say what the charter says about a flow, and why')
     .requiredOption('--flow <file>', 'flow as JSON or YAML')
