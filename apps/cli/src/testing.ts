@@ -26,7 +26,7 @@ export interface Place {
   readonly state: string;
   readonly port: string;
   run(args: readonly string[], input?: string): Ran;
-  /** Starts a command that goes on; `until` is what it says on stdout when it is there. */
+  /** Starts a command that goes on; `until` is what it says when it is there. */
   start(args: readonly string[], until: RegExp): Promise<Started>;
   /** Process ids whose command line names this place. */
   processes(): readonly number[];
@@ -106,16 +106,17 @@ function readCommand(pid: string): string {
 async function start(args: readonly string[], until: RegExp): Promise<Started> {
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let [stdout, stderr] = ['', ''];
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr += chunk.toString();
-  });
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   await new Promise<void>((resolve, reject) => {
     child.stdout.on('data', (chunk: Buffer) => {
       stdout += chunk.toString();
       if (until.test(stdout)) resolve();
     });
-    void ended.then((code) => reject(new Error(`ended with ${code}: ${stderr.slice(-500)}`)));
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+      if (until.test(stderr)) resolve();
+    });
+    void ended.then((code) => reject(new Error(`ended with ${code}: ${stderr.slice(-4000)}`)));
   });
   return { child, ended, stdout: () => stdout, stderr: () => stderr };
 }

@@ -22,7 +22,9 @@ afterAll(async () => {
 const startSmall = (): Promise<Started> => place.start([...SMALL, '--port', place.port], READY);
 
 describe('the story', () => {
-  it('does in six steps what it says, twice over the same data, and leaves nothing running', async () => {
+  it('does in six steps what it says, twice over the same data, and leaves nothing running', {
+    timeout: 240_000,
+  }, async () => {
     for (const orders of ['20400', '20400']) {
       const ran = place.run(['demo', '--once', '--json', '--orders', orders, '--port', place.port]);
       expect(ran.stderr).not.toContain('error');
@@ -74,12 +76,13 @@ describe('the demonstration', () => {
     expect(place.processes()).toEqual([]);
   });
 
-  it('cannot be started where it may not write', () => {
-    // As root everything may be written but `/proc`.
-    const ran = place.run([...SMALL, '--port', place.port, '--state', '/proc/bailiwick']);
+  it('cannot be started where there is no directory to be had', () => {
+    const file = path.join(place.state, 'a-file');
+    writeFileSync(file, '');
+    const state = path.join(file, 'state');
+    const ran = place.run([...SMALL, '--port', place.port, '--state', state]);
     expect(ran.status).toBe(1);
-    expect(ran.stderr).toMatch(/^bailiwick: error: `\/proc\/bailiwick` cannot be made there\n/);
-    expect(ran.stderr).not.toMatch(/\n\s+at /);
+    expect(ran.stderr).toMatch(/^bailiwick: error: .* cannot be made there\nbailiwick: hint: /);
   });
 });
 
@@ -114,14 +117,13 @@ describe('an ingest', () => {
     const file = path.join(place.state, 'lines.csv');
     writeFileSync(file, [columns, ...bad, ...good].join('\n'));
     let running = await startSmall();
-    const killed = await place.start(['ingest', file, '--json'], /nothing|/);
+    const killed = await place.start(['ingest', file, '--json'], /mapping:/);
     killed.child.kill('SIGKILL');
     await killed.ended;
-    const waiting = place.start(['ingest', file, '--json'], /"refused": \[/);
+    const ingest = await place.start(['ingest', file, '--json'], /mapping:/);
     process.kill(findCell('eu-de'), 'SIGKILL');
     await running.ended;
     running = await startSmall();
-    const ingest = await waiting;
     expect(await ingest.ended).toBe(0);
     const told = JSON.parse(ingest.stdout());
     expect(told).toMatchObject({ lineCount: 3_007, refusedCount: 6, withoutSubjectCount: 1 });
