@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // For tests: the real command as a process, on ports of its own, over a directory of its own.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
@@ -60,6 +60,8 @@ async function findPorts(state: string): Promise<number> {
 /** Makes a place. */
 export async function createPlace(): Promise<Place> {
   const state = mkdtempSync(path.join(tmpdir(), 'bailiwick-demo-'));
+  // The databases' own account passes through; a directory nobody passes through would send its data elsewhere.
+  chmodSync(state, 0o711);
   const port = String(await findPorts(state));
   const toArgs = (args: readonly string[]): string[] =>
     args.includes('--state') ? [MAIN, ...args] : [MAIN, ...args, '--state', state];

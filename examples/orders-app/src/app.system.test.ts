@@ -2,7 +2,7 @@
 // Goal: the example does what its README says, and its database holds nothing readable about a person.
 // Method: a real demonstration, a real PostgreSQL, the application over HTTP.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type EmbeddedServer, startEmbeddedServer } from '@bailiwick/postgres';
@@ -16,6 +16,8 @@ import { addOrders } from './orders.ts';
 import { createSample } from './sample.ts';
 
 const state = mkdtempSync(path.join(tmpdir(), 'bailiwick-orders-'));
+// The databases' own account passes through.
+chmodSync(state, 0o711);
 const MAIN = path.resolve(import.meta.dirname, '../../../apps/cli/src/main.ts');
 let demo: ChildProcess | undefined;
 let server: EmbeddedServer;
