@@ -20,6 +20,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { PostgresError } from './errors.ts';
 
@@ -32,6 +33,8 @@ export interface Account {
 
 const ACCOUNT_NAME = 'bailiwick-postgres';
 const RELOCATED_ROOT = '/var/lib/bailiwick';
+/** In a relocated directory: the state directory that it stands in for. */
+const BELONGS_TO = 'belongs-to';
 
 function lookUp(name: string): Account | undefined {
   for (const line of readFileSync('/etc/passwd', 'utf8').split('\n')) {
@@ -107,10 +110,27 @@ export function placeDirectory(directory: string, account: Account | undefined):
     );
   }
   makeRelocatedRoot();
+  removeAbandoned();
   const target = path.join(RELOCATED_ROOT, `postgres-${randomBytes(8).toString('hex')}`);
   mkdirSync(target, { mode: 0o700 });
+  writeFileSync(path.join(target, BELONGS_TO), `${directory}\n`, { mode: 0o600 });
   writeFileSync(pointer, `${target}\n`, { mode: 0o600 });
   return target;
+}
+
+/**
+ * Removes relocated directories whose state directory was a temporary one and is gone. Others stay: a state
+ * directory that is not there may lie on a volume that is not mounted.
+ */
+function removeAbandoned(): void {
+  for (const name of readdirSync(RELOCATED_ROOT)) {
+    const target = path.join(RELOCATED_ROOT, name);
+    const note = path.join(target, BELONGS_TO);
+    if (!name.startsWith('postgres-') || !existsSync(note)) continue;
+    const owner = readFileSync(note, 'utf8').trim();
+    const isTemporary = owner.startsWith(`${realpathSync(tmpdir())}${path.sep}`);
+    if (isTemporary && !existsSync(owner)) rmSync(target, { recursive: true, force: true });
+  }
 }
 
 /** Gives a directory and all in it to the account; symbolic links are not followed. */

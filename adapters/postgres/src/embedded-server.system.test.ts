@@ -240,4 +240,18 @@ describe('the embedded server', () => {
       expect(await codeOf(start())).toBe('POSTGRES_DIRECTORY_INVALID');
     },
   );
+
+  it.runIf(process.getuid?.() === 0)(
+    'removes what stood in for a temporary state directory once that is gone',
+    async () => {
+      chmodSync(root, 0o700);
+      await (await start()).stop();
+      const abandoned = readFileSync(path.join(directory, 'location'), 'utf8').trim();
+      rmSync(directory, { recursive: true });
+      await (await start()).stop();
+      const location = readFileSync(path.join(directory, 'location'), 'utf8').trim();
+      expect([existsSync(abandoned), existsSync(location)]).toEqual([false, true]);
+      rmSync(location, { recursive: true, force: true });
+    },
+  );
 });
