@@ -3,7 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { aLog, aPrivateKey } from './a-log.ts';
 import { toVerifierKeyText } from './note.ts';
 import { createCosigner } from './signer.ts';
-import { parseTlogPolicy, verifyWitnessed } from './tlog-policy.ts';
+import {
+  COSIGNATURE_AHEAD_SECONDS_MAX,
+  findBeliedWitnesses,
+  inspectWitnessed,
+  parseTlogPolicy,
+  type TlogPolicy,
+  verifyWitnessed,
+} from './tlog-policy.ts';
 
 const code = (expected: string): unknown => expect.objectContaining({ code: expected });
 const { signer, checkpoint } = aLog(5);
@@ -124,5 +131,78 @@ describe('a witness policy', () => {
   it('tells names apart by their octets', () => {
     const file = `witness K ${keyOf('X1')}\nwitness \u212a ${keyOf('X2')}\ngroup g all K \u212a\nquorum g`;
     expect(parseTlogPolicy(Buffer.from(file)).witnesses.length).toBe(2);
+  });
+});
+
+describe('what a policy says of who cosigned', () => {
+  const AT = 1_800_000_000;
+  const log = aLog(40);
+  const later = aLog(60);
+  const origin = log.signer.verifierKey;
+  const names = ['a', 'b', 'c', 'd'] as const;
+  const cosigners = names.map((name) =>
+    createCosigner({ name: `${name}.example/w`, privateKey: aPrivateKey(`voice ${name}`) }),
+  );
+  const policyOf = (...lines: readonly string[]): TlogPolicy =>
+    parseTlogPolicy(
+      [
+        `log ${toVerifierKeyText(origin)}`,
+        ...cosigners.map(
+          ({ verifierKey }, index) => `witness ${names[index]} ${toVerifierKeyText(verifierKey)}`,
+        ),
+        ...lines,
+        '',
+      ].join('\n'),
+    );
+  const cosigned = (checkpoint: string, by: string, atSeconds = AT): string => {
+    const text = checkpoint.slice(0, checkpoint.indexOf('\n\n') + 1);
+    const lines = cosigners
+      .filter((_, index) => by.includes(names[index] ?? ''))
+      .map((cosigner) => cosigner.cosign(text, { atSeconds }));
+    return checkpoint + lines.join('');
+  };
+  const voicesOf = (policy: TlogPolicy, by: string): readonly string[] =>
+    inspectWitnessed(cosigned(log.checkpoint, by), policy).voices.map(({ name }) => name);
+
+  it('counts witnesses of one owner as one voice, whether or not its threshold is met', () => {
+    const policy = policyOf('group x all a b c', 'group y any d', 'group q all x y', 'quorum q');
+    expect(voicesOf(policy, 'abcd')).toEqual(['x', 'y']);
+    expect(voicesOf(policy, 'abc')).toEqual(['x']);
+    expect(voicesOf(policy, 'ad')).toEqual(['x', 'y']);
+    expect(voicesOf(policy, '')).toEqual([]);
+    expect(voicesOf(policyOf('group q 2 a b c d', 'quorum q'), 'abcd')).toEqual(['q']);
+    expect(voicesOf(policyOf('group x any a b', 'quorum x'), 'abcd')).toEqual(['x', 'c', 'd']);
+  });
+
+  it('tells who cosigned although the quorum is missing, and verifies nothing then', () => {
+    const policy = policyOf('group q 3 a b c d', 'quorum q');
+    const note = cosigned(log.checkpoint, 'ab');
+    expect(inspectWitnessed(note, policy)).toMatchObject({ isQuorumMet: false });
+    expect(inspectWitnessed(note, policy).witnesses.map(({ name }) => name)).toEqual(['a', 'b']);
+    expect(() => verifyWitnessed(note, policy)).toThrow(
+      expect.objectContaining({ code: 'LEDGER_QUORUM_MISSING' }),
+    );
+  });
+
+  it('does not count a cosignature from the future', () => {
+    const policy = policyOf('quorum a');
+    const note = cosigned(log.checkpoint, 'a');
+    const nowSeconds = AT - COSIGNATURE_AHEAD_SECONDS_MAX;
+    expect(inspectWitnessed(note, policy, { nowSeconds }).isQuorumMet).toBe(true);
+    expect(inspectWitnessed(note, policy, { nowSeconds: nowSeconds - 1 })).toMatchObject({
+      isQuorumMet: false,
+      witnesses: [],
+      voices: [],
+    });
+  });
+
+  it('names a witness whose times belie each other', () => {
+    const policy = policyOf('quorum none');
+    const at = (checkpoint: string, by: string, seconds: number) =>
+      inspectWitnessed(cosigned(checkpoint, by, seconds), policy);
+    const before = at(log.checkpoint, 'ab', AT);
+    expect(findBeliedWitnesses(before, at(later.checkpoint, 'abc', AT))).toEqual([]);
+    expect(findBeliedWitnesses(before, at(later.checkpoint, 'bc', AT - 1))).toEqual(['b']);
+    expect(findBeliedWitnesses(before, at(log.checkpoint, 'ab', AT - 1))).toEqual([]);
   });
 });
