@@ -62,6 +62,13 @@ export type { Home, HomeRefusal } from './home.ts';
 export { type ParseOptions, parseCharter } from './parse.ts';
 export { type CharterProof, type PropertyProof, proveCharter } from './prove.ts';
 export { toRego } from './rego.ts';
+export {
+  type CharterReport,
+  REPORT_KINDS,
+  type ReportKind,
+  type ReportOptions,
+  toCharterReport,
+} from './report.ts';
 export type {
   CompiledCell,
   CompiledMechanism,

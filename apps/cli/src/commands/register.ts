@@ -106,6 +106,16 @@ function registerCharter(program: Command): void {
     .option('--limit <count>', 'most differences told of each kind', '20')
     .action(lazy(async () => (await import('./charter-diff.ts')).runCharterDiff));
   charter
+    .command('report <file>')
+    .description('records of processing (GDPR Art. 30) and the register of transfers')
+    .requiredOption(
+      '--kind <kind>',
+      'article-30-controller, article-30-processor or transfer-register',
+    )
+    .option('--format <format>', 'md, csv or json', 'md')
+    .option('--date <date>', 'as the law stands on this day (default: today)')
+    .action(lazy(async () => (await import('./charter-report.ts')).runCharterReport));
+  charter
     .command('explain <file>')
     .description('say what the charter says about a flow, and why')
     .requiredOption('--flow <file>', 'flow as JSON or YAML')
