@@ -113,8 +113,9 @@ export function placeDirectory(directory: string, account: Account | undefined):
   removeAbandoned();
   const target = path.join(RELOCATED_ROOT, `postgres-${randomBytes(8).toString('hex')}`);
   mkdirSync(target, { mode: 0o700 });
-  writeFileSync(path.join(target, BELONGS_TO), `${directory}\n`, { mode: 0o600 });
+  // The pointer first: whoever removes what is abandoned meanwhile must find it named.
   writeFileSync(pointer, `${target}\n`, { mode: 0o600 });
+  writeFileSync(path.join(target, BELONGS_TO), `${directory}\n`, { mode: 0o600 });
   return target;
 }
 
@@ -129,7 +130,9 @@ function removeAbandoned(): void {
     if (!name.startsWith('postgres-') || !existsSync(note)) continue;
     const owner = readFileSync(note, 'utf8').trim();
     const isTemporary = owner.startsWith(`${realpathSync(tmpdir())}${path.sep}`);
-    if (isTemporary && !existsSync(owner)) rmSync(target, { recursive: true, force: true });
+    const pointer = path.join(owner, 'location');
+    const isNamed = existsSync(pointer) && readFileSync(pointer, 'utf8').trim() === target;
+    if (isTemporary && !isNamed) rmSync(target, { recursive: true, force: true });
   }
 }
 
