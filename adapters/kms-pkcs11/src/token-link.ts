@@ -110,6 +110,8 @@ export class TokenLink {
   }
 
   #start(): Duplex {
+    // SECURITY: a PIN that others may read is nobody's PIN.
+    this.#pinStamp();
     const nowMs = performance.now();
     if (nowMs < this.#mayStartAtMs) {
       throw unavailable('unreachable', { retryAfterMs: Math.ceil(this.#mayStartAtMs - nowMs) });
@@ -194,7 +196,6 @@ export class TokenLink {
       if (this.#refusedPin === this.#pinStamp()) throw toFailure('pin-refused', '');
       this.#refusedPin = undefined;
     }
-    this.#pinStamp();
     const pipe = this.#pipe ?? this.#start();
     const id = this.#nextId;
     this.#nextId = (this.#nextId % 0xffff_fffe) + 1;
@@ -210,11 +211,20 @@ export class TokenLink {
           this.#endIfHanging();
         };
         signal.addEventListener('abort', onAbort, { once: true });
-        pipe.write(bytes, () => bytes.fill(0));
+        this.#write(pipe, bytes);
       });
     } finally {
       if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
     }
+  }
+
+  /** What is asked in one turn of the loop is one write. */
+  #write(pipe: Duplex, bytes: Buffer): void {
+    if (pipe.writableCorked === 0) {
+      pipe.cork();
+      setImmediate(() => pipe.uncork());
+    }
+    pipe.write(bytes, () => bytes.fill(0));
   }
 
   #endIfHanging(): void {

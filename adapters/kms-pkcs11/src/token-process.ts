@@ -81,7 +81,13 @@ function serve(token: Token, pipe: Socket): void {
       for (const field of fields) field.fill(0);
     }
   };
-  pipe.on('data', createFrameReader(onFrame));
+  const read = createFrameReader(onFrame);
+  pipe.on('data', (chunk: Buffer) => {
+    // What was asked together is answered together.
+    pipe.cork();
+    read(chunk);
+    pipe.uncork();
+  });
 }
 
 // Whoever started this process decides when it ends; a signal to the whole group is not for it.

@@ -3,36 +3,27 @@
 //
 // Providers differ: some authenticate a context (AES-GCM with additional data, AWS encryption context),
 // some do not (RSA-OAEP, AES key wrap), some do not commit to their key, and any of them may lie. So the
-// context is bound inside as well: 32 bytes of key and HKDF-SHA-256(key, info = domain ‖ context). HKDF
-// over HMAC-SHA-256 is collision resistant for keys of one length, so the pair commits to key and context:
-// whatever a provider answers, a wrap opens to the one key that was wrapped, in its own context, or not.
+// context is bound inside as well: 32 bytes of key and SHA-256(domain ‖ SHA-256(context) ‖ key). SHA-256 is
+// collision resistant, so the pair commits to key and context: whatever a provider answers, a wrap opens to
+// the one key that was wrapped, in its own context, or not. The digest of 256 random bits tells nothing.
 import type { KeyObject } from 'node:crypto';
-import { hkdfSync, timingSafeEqual } from 'node:crypto';
-import {
-  encodeWrapContext,
-  KEY_SIZE_BYTES,
-  KeysError,
-  takeKey,
-  type WrapContext,
-  wipe,
-  withMaterial,
-} from '@bailiwick/keys';
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { KEY_SIZE_BYTES, KeysError, takeKey, wipe, withMaterial } from '@bailiwick/keys';
 
 /** Size of a bound key in bytes: the key and its binding. */
 export const BOUND_KEY_SIZE_BYTES: number = 2 * KEY_SIZE_BYTES;
 const DOMAIN = Buffer.from('bailiwick/bound-key/v1\0', 'utf8');
 
-function bind(material: Uint8Array, context: WrapContext): Buffer {
-  const about = Buffer.concat([DOMAIN, encodeWrapContext(context)]);
-  // `info` of node's HKDF ends at 1,024 bytes, so its digest stands for it.
-  const info = Buffer.from(hkdfSync('sha256', about, '', 'bailiwick/context/v1', KEY_SIZE_BYTES));
-  return Buffer.from(hkdfSync('sha256', material, '', info, KEY_SIZE_BYTES));
+/** SHA-256 over parts of fixed length: domain, digest of the context, key. */
+function bind(material: Uint8Array, encodedContext: Uint8Array): Buffer {
+  const about = createHash('sha256').update(encodedContext).digest();
+  return createHash('sha256').update(DOMAIN).update(about).update(material).digest();
 }
 
-/** The bytes that a provider encrypts. The caller wipes them. */
-export function toBoundKey(key: KeyObject, context: WrapContext): Buffer {
+/** The bytes that a provider encrypts, for a context as `encodeWrapContext` writes it. The caller wipes them. */
+export function toBoundKey(key: KeyObject, encodedContext: Uint8Array): Buffer {
   return withMaterial(key, (material) => {
-    const binding = bind(material, context);
+    const binding = bind(material, encodedContext);
     // SECURITY: written in place: `Buffer.concat` might take a slice of the shared pool.
     const bytes = Buffer.alloc(BOUND_KEY_SIZE_BYTES);
     bytes.set(material, 0);
@@ -47,13 +38,13 @@ export function toBoundKey(key: KeyObject, context: WrapContext): Buffer {
  *
  * @throws {KeysError} `KEYS_KEY_UNREADABLE` when they are not a key bound to this context.
  */
-export function takeBoundKey(bytes: Uint8Array, context: WrapContext): KeyObject {
+export function takeBoundKey(bytes: Uint8Array, encodedContext: Uint8Array): KeyObject {
   try {
     if (bytes.length !== BOUND_KEY_SIZE_BYTES) {
       throw new KeysError('KEYS_KEY_UNREADABLE', 'provider gave something that is not a key');
     }
     const material = bytes.subarray(0, KEY_SIZE_BYTES);
-    const binding = bind(material, context);
+    const binding = bind(material, encodedContext);
     const isBound = timingSafeEqual(binding, bytes.subarray(KEY_SIZE_BYTES));
     wipe(binding);
     if (!isBound) {

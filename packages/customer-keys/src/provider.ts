@@ -129,12 +129,13 @@ export function createProvider(
   const about = (
     signal: AbortSignal,
     context: WrapContext,
+    authenticatedData: Buffer,
     occasion: Occasion | undefined,
   ): ContextQuestion => ({
     signal,
     context,
     occasion,
-    authenticatedData: encodeWrapContext(context),
+    authenticatedData,
   });
   return {
     kind: keys.kind,
@@ -148,10 +149,11 @@ export function createProvider(
       }),
     findStatus: (keyId) => ask((signal) => keys.findStatus(nameOf(keyId), { signal })),
     async wrap(keyId, key, context, occasion): Promise<Buffer> {
-      const plaintext = toBoundKey(key, context);
+      const encoded = encodeWrapContext(context);
+      const plaintext = toBoundKey(key, encoded);
       try {
         return await ask(async (signal) => {
-          const question = about(signal, context, occasion);
+          const question = about(signal, context, encoded, occasion);
           const ciphertext = await keys.encrypt(nameOf(keyId), plaintext, question);
           // INVARIANT: a wrap is given out only after its provider has opened it again: what it could not
           // open would be lost with everything under it.
@@ -170,11 +172,13 @@ export function createProvider(
     },
     async unwrap(keyId, wrap, context, occasion): Promise<KeyObject> {
       const ciphertext = unframe(keys.kind, wrap);
+      const encoded = encodeWrapContext(context);
       const plaintext = await ask(
-        (signal) => keys.decrypt(nameOf(keyId), ciphertext, about(signal, context, occasion)),
+        (signal) =>
+          keys.decrypt(nameOf(keyId), ciphertext, about(signal, context, encoded, occasion)),
         wipe,
       );
-      return takeBoundKey(plaintext, context);
+      return takeBoundKey(plaintext, encoded);
     },
   };
 }
