@@ -242,13 +242,11 @@ function registerWitness(program: Command): void {
     .option('--port <number>', 'where it will listen', '7480')
     .action(lazy(async () => (await import('./witness.ts')).runWitnessInit));
   witness
-    .command('run')
+    .command('run <directory>')
     .description('serve until Ctrl-C')
-    .requiredOption('--config <file>', '`witness.yaml`')
     .action(lazy(async () => (await import('./witness.ts')).runWitnessRun));
   witness
-    .command('show')
+    .command('show <directory>')
     .description('its verifier key, and what it last cosigned of each log')
-    .requiredOption('--config <file>', '`witness.yaml`')
     .action(lazy(async () => (await import('./witness.ts')).runWitnessShow));
 }

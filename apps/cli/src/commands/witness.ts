@@ -59,7 +59,7 @@ export async function runWitnessInit(context: Context, { args, options }: Input)
       'and to the cells that should ask it, the key and its address:',
       `  { kind: external, key: ${shown.verifierKey}, url: http://${config.listen.host}:${config.listen.port} }`,
       'Start it:',
-      `  bailiwick witness run --config ${file}`,
+      `  bailiwick witness run ${directory}`,
     ].join('\n'),
   );
 }
@@ -68,18 +68,18 @@ function toFiles(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.map(String) : [String(value)];
 }
 
-/** Runs `bailiwick witness run --config <file>`. */
-export async function runWitnessRun(_context: Context, { options }: Input): Promise<void> {
-  const child = start(['--config', toConfig(options)], 'inherit');
+/** Runs `bailiwick witness run <directory>`. */
+export async function runWitnessRun(_context: Context, { args }: Input): Promise<void> {
+  const child = start(['--config', toConfig(args)], 'inherit');
   const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
   process.on('SIGINT', forward);
   process.on('SIGTERM', forward);
   process.exitCode = await toExit(child);
 }
 
-/** Runs `bailiwick witness show --config <file>`. */
-export async function runWitnessShow(context: Context, { options }: Input): Promise<void> {
-  const shown = parseShown(await ask(['--config', toConfig(options), '--show']));
+/** Runs `bailiwick witness show <directory>`. */
+export async function runWitnessShow(context: Context, { args }: Input): Promise<void> {
+  const shown = parseShown(await ask(['--config', toConfig(args), '--show']));
   context.output.result({ v: 1, ...shown }, () =>
     [
       `witness ${shown.name} ${shown.verifierKey}`,
@@ -102,8 +102,8 @@ export async function runWitnessShow(context: Context, { options }: Input): Prom
   );
 }
 
-function toConfig(options: Input['options']): string {
-  return path.resolve(String(options['config']));
+function toConfig(args: Input['args']): string {
+  return path.resolve(argument(args, 0), 'witness.yaml');
 }
 
 function start(args: readonly string[], stdout: 'inherit' | 'pipe'): ChildProcess {
