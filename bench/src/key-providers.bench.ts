@@ -114,7 +114,15 @@ async function start(
   configFile: string,
 ): Promise<{ readonly child: ChildProcess; readonly port: number }> {
   const main = path.resolve(import.meta.dirname, '../../apps/key-proxy/src/main.ts');
-  const args = ['--disable-warning=ExperimentalWarning', main, 'serve', '--config', configFile];
+  const args = [
+    '--disable-warning=ExperimentalWarning',
+    main,
+    'serve',
+    '--config',
+    configFile,
+    '--parent-pid',
+    `${process.pid}`,
+  ];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   return new Promise((resolve, reject) => {
     child.once('exit', () => reject(new Error('the proxy ended')));

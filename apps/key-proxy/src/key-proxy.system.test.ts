@@ -43,7 +43,15 @@ const run = (...args: readonly string[]) =>
   });
 
 function start(configFile: string): Promise<number> {
-  const args = ['--disable-warning=ExperimentalWarning', MAIN, 'serve', '--config', configFile];
+  const args = [
+    '--disable-warning=ExperimentalWarning',
+    MAIN,
+    'serve',
+    '--config',
+    configFile,
+    '--parent-pid',
+    `${process.pid}`,
+  ];
   const started = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   child = started;
   return new Promise((resolve, reject) => {
