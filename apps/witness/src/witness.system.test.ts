@@ -42,7 +42,9 @@ const files = (
 
 function launch(config: string, ...args: string[]): ChildProcess {
   const flags = ['--disable-warning=ExperimentalWarning'];
-  const child = spawn(process.execPath, [...flags, ENTRY, '--config', config, ...args], {
+  // A test that is killed leaves nothing behind.
+  const parent = args.length > 0 ? args : ['--parent-pid', String(process.pid)];
+  const child = spawn(process.execPath, [...flags, ENTRY, '--config', config, ...parent], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   children.push(child);
