@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -37,6 +38,10 @@ const COMPILED_MODULES = [
     why: 'hardware security modules are spoken to through a C interface',
   },
 ];
+
+// One at a time: two commands started together wait for each other, and a lock whose owner died is taken.
+const LOCK = path.join(ROOT, '.bailiwick-installing');
+const LOCK_WAIT_MS_MAX = 10 * 60_000;
 
 const STAMP = path.join(ROOT, 'node_modules', '.bailiwick-installed');
 
@@ -97,15 +102,42 @@ function compileModules() {
   }
 }
 
-/** Makes node_modules agree with package-lock.json; does nothing when it already does. */
-export function ensureInstalled(node) {
-  if (isInstalled()) return;
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+/** Takes the lock; waits while its owner lives. */
+function takeLock() {
+  const deadline = Date.now() + LOCK_WAIT_MS_MAX;
+  while (Date.now() < deadline) {
+    try {
+      writeFileSync(LOCK, String(process.pid), { flag: 'wx' });
+      return;
+    } catch (error) {
+      if (error.code !== 'EEXIST') fail(`cannot write \`${LOCK}\`: ${error.code}`);
+    }
+    const owner = existsSync(LOCK) ? Number(readFileSync(LOCK, 'utf8')) : 0;
+    if (owner > 0 && !isAlive(owner)) rmSync(LOCK, { force: true });
+    else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+  }
+  fail('another installation has been running for ten minutes', `if none is, remove ${LOCK}`);
+}
+
+function install(node) {
   process.stderr.write('bailiwick: installing dependencies (once)\n');
   const env = {
     ...process.env,
     PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH ?? ''}`,
   };
-  const done = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+  // `ci` empties node_modules first: with something installed, what runs from it would lose its modules.
+  const isFirst = !existsSync(path.join(ROOT, 'node_modules'));
+  const verb = isFirst ? ['ci'] : ['install', '--no-save'];
+  const done = spawnSync('npm', [...verb, '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: ROOT,
     env,
     stdio: ['ignore', 'ignore', 'inherit'],
@@ -115,4 +147,15 @@ export function ensureInstalled(node) {
   runAllowedScripts(node);
   compileModules();
   writeFileSync(STAMP, readFileSync(path.join(ROOT, 'package-lock.json'), 'utf8'));
+}
+
+/** Makes node_modules agree with package-lock.json; does nothing when it already does. */
+export function ensureInstalled(node) {
+  if (isInstalled()) return;
+  takeLock();
+  try {
+    if (!isInstalled()) install(node);
+  } finally {
+    rmSync(LOCK, { force: true });
+  }
 }
