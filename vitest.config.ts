@@ -12,7 +12,10 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{packages,adapters,apps}/*/src/**/*.test.ts', 'tests/architecture/**/*.test.ts'],
+          include: [
+            '{packages,adapters,apps}/*/src/**/*.test.ts',
+            'tests/architecture/**/*.test.ts',
+          ],
           exclude: [...NEVER, '**/*.system.test.ts'],
           isolate: false,
           pool: 'threads',
