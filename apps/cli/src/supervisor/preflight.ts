@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is found out before anything starts, so that it costs one clear line and not a half-started
 // system: a state directory that can be written, one supervisor at a time, room on the disk, free ports.
-import { mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import process from 'node:process';
@@ -25,6 +25,12 @@ export function toFileError(error: unknown, what: string): unknown {
     case 'ENOENT':
     case 'ENOTDIR':
       return new CliError('CLI_PERMISSION_MISSING', `${what} cannot be made there`, {
+        hint: 'use a directory of your own with `--state <directory>`',
+        cause: error,
+      });
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return new CliError('CLI_PERMISSION_MISSING', `there can be no directory ${what}`, {
         hint: 'use a directory of your own with `--state <directory>`',
         cause: error,
       });
@@ -55,6 +61,16 @@ function identityOf(pid: number): string | undefined {
 }
 
 /**
+ * Makes a directory below whatever is there. Step by step: asked for all at once, Node tries for ever
+ * where a file system says of a new entry that there is no such place, as /proc does.
+ */
+function makeDirectory(directory: string): void {
+  if (existsSync(directory)) return;
+  makeDirectory(path.dirname(directory));
+  mkdirSync(directory, { mode: 0o711 });
+}
+
+/**
  * Makes the state directory and takes it for this process; gives the way to release it.
  *
  * @throws {CliError} `CLI_STATE_IN_USE`, `CLI_PERMISSION_MISSING`, `CLI_DISK_FULL`
@@ -62,7 +78,7 @@ function identityOf(pid: number): string | undefined {
 export function claimState(state: string): () => void {
   const file = path.join(state, 'supervisor.pid');
   try {
-    mkdirSync(state, { recursive: true, mode: 0o711 });
+    makeDirectory(state);
     const owner = readOwner(file);
     if (owner !== undefined && identityOf(Number.parseInt(owner, 10)) === owner) {
       throw new CliError(
