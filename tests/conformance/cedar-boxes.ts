@@ -75,7 +75,7 @@ export class BoxesReader {
       case '&&':
         return this.read(left).flatMap((one) => this.read(right).map((other) => meet(one, other)));
       case '||':
-        return [...this.read(left), ...this.read(right)];
+        return joinSpans(this.read(left), this.read(right));
       case '!':
         return complement(this.read(arg));
       case '==':
@@ -119,6 +119,16 @@ function meet(one: ReadBox, other: ReadBox): ReadBox {
     result.set(attribute, own ? own.map((value, index) => value && set[index] === true) : set);
   }
   return result;
+}
+
+/** Alternatives; spans of time beside each other are one set of periods and not two boxes. */
+function joinSpans(left: readonly ReadBox[], right: readonly ReadBox[]): readonly ReadBox[] {
+  const toPeriods = (boxes: readonly ReadBox[]): readonly boolean[] | undefined =>
+    boxes.length === 1 && boxes[0]?.size === 1 ? boxes[0].get(ATTRIBUTE_INDEX.period) : undefined;
+  const [one, other] = [toPeriods(left), toPeriods(right)];
+  if (!one || !other) return [...left, ...right];
+  const set = one.map((value, index) => value || other[index] === true);
+  return [new Map([[ATTRIBUTE_INDEX.period, set]])];
 }
 
 /** Only of a condition on one attribute. */

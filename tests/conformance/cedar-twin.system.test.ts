@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Goal: the engine and the generated Cedar text say the same about every flow. Method: the space of the
-// retailer's flows (5.9 × 10²¹) is held equal twice. Symbolically: the tree into which Cedar parses each
+// Goal: the engine and the generated Cedar text say the same about every flow. Method: the space of
+// flows of every charter that ships (the retailer's is 5.9 × 10²¹) is held equal twice. Symbolically: the tree into which Cedar parses each
 // policy is read back into boxes and must be the rule's boxes, value by value, so both are the same
 // function on the whole space. By running: every reachable combination of matching conjunctions has a
 // witness flow, and Cedar decides each of them. Random charters and flows follow.
@@ -40,9 +40,18 @@ type Cedar = typeof import('@cedar-policy/cedar-wasm/nodejs');
 const cedar: Cedar = createRequire(import.meta.url)('@cedar-policy/cedar-wasm/nodejs');
 const SCHEMA = 'bailiwick';
 const sha256 = (text: string): string => hash('sha256', text, 'hex');
-const retailer: CharterDocument = parseCharter(
-  readFileSync(new URL('../../charters/retailer.yaml', import.meta.url), 'utf8'),
-);
+const readCharter = (name: string): CharterDocument =>
+  parseCharter(readFileSync(new URL(`../../charters/${name}.yaml`, import.meta.url), 'utf8'));
+const retailer = readCharter('retailer');
+/** Every charter that ships, with the fewest reachable combinations of rules that it is known to have. */
+const WORKED: readonly (readonly [name: string, statesMin: number])[] = [
+  ['retailer', 1000],
+  ['bank', 30],
+  ['imaging-apac', 30],
+  ['tutoring-br', 30],
+  ['ai-company', 30],
+  ['broken', 4],
+];
 
 interface Answer {
   readonly outcome: 'allow' | 'deny';
@@ -323,8 +332,8 @@ function readRules(charter: CompiledCharter): void {
   });
 }
 
-describe('the Cedar twin of the retailer charter', () => {
-  const charter = compileCharter(retailer, { sha256 });
+describe.each(WORKED)('the Cedar twin of the charter %s', (name, statesMin) => {
+  const charter = compileCharter(readCharter(name), { sha256 });
 
   it('is valid against its schema', () => {
     const { policies, schema } = toCedar(charter);
@@ -339,8 +348,8 @@ describe('the Cedar twin of the retailer charter', () => {
       dimensions,
       charter.attributes.map(({ values }) => values.length),
     );
-    expect(size.flows).toBeGreaterThan(10n ** 20n);
-    expect(size.folded).toBeGreaterThan(10n ** 9n);
+    expect(size.flows).toBeGreaterThan(10n ** 15n);
+    expect(size.folded).toBeGreaterThan(10n ** 4n);
   });
 
   it('decides a witness of every reachable combination of rules as the engine does', () => {
@@ -350,7 +359,7 @@ describe('the Cedar twin of the retailer charter', () => {
     const states = walkSpace(dimensions, start, () => false);
     const total = states.reduce((sum, state) => sum + state.count, 0);
     expect(total).toBe(Number(measureSpace(dimensions, []).folded));
-    expect(states.length).toBeGreaterThan(1000);
+    expect(states.length).toBeGreaterThan(statesMin);
     const outcomes = new Set<string>();
     for (const state of states) {
       const flow = toCharterFlow(charter, toAssignment(state));
@@ -371,7 +380,7 @@ describe('the Cedar twin of the retailer charter', () => {
     const twin = createTwin(charter);
     fc.assert(
       fc.property(flows(charter), (flow) => compareFlow(charter, flow, twin)),
-      { numRuns: 1500 },
+      { numRuns: name === 'retailer' ? 1500 : 500 },
     );
   });
 });
