@@ -28,12 +28,6 @@ export function toFileError(error: unknown, what: string): unknown {
         hint: 'use a directory of your own with `--state <directory>`',
         cause: error,
       });
-    case 'ENOENT':
-    case 'ENOTDIR':
-      return new CliError('CLI_PERMISSION_MISSING', `there can be no directory ${what}`, {
-        hint: 'use a directory of your own with `--state <directory>`',
-        cause: error,
-      });
     case 'ENOSPC':
     case 'EDQUOT':
       return new CliError('CLI_DISK_FULL', `the disk is full: cannot write ${what}`, {
