@@ -462,6 +462,13 @@ const PROBES: Readonly<Record<string, Probe>> = {
   },
   'GET /v1/ledger/checkpoint': ownOnly('shop', 'GET', '/v1/ledger/checkpoint'),
   'GET /v1/ledger/key': ownOnly('shop', 'GET', '/v1/ledger/key'),
+  'GET /v1/ledger/cosigned-checkpoint': ownOnly('shop', 'GET', '/v1/ledger/cosigned-checkpoint'),
+  'GET /v1/witness/key': ownOnly('shop', 'GET', '/v1/witness/key'),
+  'GET /v1/witness/{originHash}/checkpoint': async () => {
+    const answer = await actors.shop.call('GET', `/v1/witness/${'0'.repeat(64)}/checkpoint`);
+    expect(answer.status, answer.text).toBe(404);
+    expectNothingOf(answer);
+  },
   'GET /v1/ledger/tile/{*}': async () => {
     const note = await actors.shop.call('GET', '/v1/ledger/checkpoint');
     const size = Number(note.text.split('\n')[1]);
@@ -580,6 +587,9 @@ const PROBES: Readonly<Record<string, Probe>> = {
 const OPEN = new Set([
   'GET /v1/ledger/checkpoint',
   'GET /v1/ledger/key',
+  'GET /v1/ledger/cosigned-checkpoint',
+  'GET /v1/witness/key',
+  'GET /v1/witness/{originHash}/checkpoint',
   'GET /v1/ledger/tile/{*}',
   'GET /v1/health',
   'POST /v1/tokens',

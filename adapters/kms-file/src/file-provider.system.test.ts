@@ -24,18 +24,22 @@ afterEach(() => rmSync(path.dirname(directory), { recursive: true, force: true }
 const fileOf = (keyId: KeyId, suffix = 'key'): string => path.join(directory, `${keyId}.${suffix}`);
 
 describeCustomerKeyProvider('file', {
+  // The suite opens once for all of its tests, so its keys have a directory of their own.
   open: async () => {
-    const provider = openFileProvider({ directory });
+    const own = path.join(mkdtempSync(path.join(tmpdir(), 'bailiwick-kms-file-')), 'keys');
+    createKeyDirectory(own);
+    const provider = openFileProvider({ directory: own });
+    const file = (keyId: KeyId, suffix = 'key'): string => path.join(own, `${keyId}.${suffix}`);
     return {
       provider,
       timeoutMs: 1000,
-      close: async () => undefined,
+      close: async () => rmSync(path.dirname(own), { recursive: true, force: true }),
       faults: {
-        disable: async (keyId) => renameSync(fileOf(keyId), fileOf(keyId, 'disabled')),
-        enable: async (keyId) => renameSync(fileOf(keyId, 'disabled'), fileOf(keyId)),
-        destroy: async (keyId) => rmSync(fileOf(keyId)),
+        disable: async (keyId) => renameSync(file(keyId), file(keyId, 'disabled')),
+        enable: async (keyId) => renameSync(file(keyId, 'disabled'), file(keyId)),
+        destroy: async (keyId) => rmSync(file(keyId)),
         swap: async (keyId) => {
-          rmSync(fileOf(keyId));
+          rmSync(file(keyId));
           await provider.ensureKey(keyId);
         },
       },

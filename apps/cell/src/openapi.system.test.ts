@@ -37,9 +37,12 @@ it('describes every route with a summary, and asks for credentials on all but th
   expect([...new Set(open)].sort()).toEqual([
     '/v1/health',
     '/v1/ledger/checkpoint',
+    '/v1/ledger/cosigned-checkpoint',
     '/v1/ledger/key',
     '/v1/ledger/tile/{*}',
     '/v1/tokens',
+    '/v1/witness/key',
+    '/v1/witness/{originHash}/checkpoint',
   ]);
 });
 

@@ -37,8 +37,8 @@ export interface Child {
 // A heap that is collected before it spreads: what a cell keeps is a fraction of this.
 const RUNTIME_FLAGS = [
   '--disable-warning=ExperimentalWarning',
-  '--max-old-space-size=192',
-  '--max-semi-space-size=8',
+  '--max-old-space-size=128',
+  '--max-semi-space-size=4',
 ];
 /** SECURITY: a core dump of a cell would hold plaintext and keys under lease; there is none. */
 const NO_CORE_DUMP = 'ulimit -c 0 && exec "$0" "$@"';
@@ -96,8 +96,11 @@ function toEnvironment(): NodeJS.ProcessEnv {
     PATH,
     HOME,
     TZ: TZ ?? 'UTC',
-    // Buffers come and go on several threads: two arenas keep what they leave behind small.
-    MALLOC_ARENA_MAX: '2',
+    // Buffers come and go on several threads: few arenas and fixed thresholds (glibc would raise them)
+    // give what they leave behind back to the system.
+    MALLOC_ARENA_MAX: '1',
+    MALLOC_MMAP_THRESHOLD_: '65536',
+    MALLOC_TRIM_THRESHOLD_: '131072',
     // Eleven processes would otherwise strip the types of the same sources eleven times.
     NODE_COMPILE_CACHE: path.join(ROOT, 'node_modules', '.cache', 'bailiwick'),
     ...(NODE_EXTRA_CA_CERTS === undefined ? {} : { NODE_EXTRA_CA_CERTS }),
