@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The OpenAPI document out of the routes themselves. Nothing is opened and nothing listens: routes only
+// The OpenAPI document out of the routes themselves, and the reference of errors out of their table. Nothing is opened and nothing listens: routes only
 // keep what they are given, so hollow parts do.
 import Fastify from 'fastify';
+import { toErrorReference } from './error-reference.ts';
 import { registerPublicRoutes } from './routes.ts';
 
 /** A part that can be kept and asked for parts of its own, and does nothing. */
@@ -27,5 +28,5 @@ export async function generate(): Promise<Readonly<Record<string, string>>> {
   await app.ready();
   const text = `${JSON.stringify(app.swagger(), null, 2)}\n`;
   await app.close();
-  return { 'schemas/openapi.json': text };
+  return { 'schemas/openapi.json': text, 'docs/reference/errors.md': toErrorReference() };
 }
