@@ -67,6 +67,7 @@ function parseCollectionRow(row: CollectionRow): CollectionKeyRow {
 const isForeignKeyViolation = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === FOREIGN_KEY_VIOLATION;
 
+/** In the order of ids: two who make keys of the same people wait for each other, never in a circle. */
 async function insertSubjectKeys(
   database: Database,
   tenantId: TenantId,
@@ -80,6 +81,7 @@ async function insertSubjectKeys(
          SELECT $1, u.key_id, u.version, u.subject_id, u.shred_key_id, u.wrap
            FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $5::uuid[], $6::bytea[])
                 AS u (key_id, version, subject_id, shred_key_id, wrap)
+          ORDER BY u.subject_id
          ON CONFLICT (tenant_id, subject_id) WHERE NOT is_erased DO NOTHING
          RETURNING subject_id`,
         [
@@ -128,7 +130,9 @@ export function createPostgresWrapStore(database: Database): WrapStore {
           `INSERT INTO keys.collection_keys
              (tenant_id, key_id, version, collection_id, tenant_key_id, tenant_key_version, wrap)
            SELECT $1, u.* FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::uuid[], $6::bigint[],
-                                      $7::bytea[]) AS u
+                                      $7::bytea[])
+                AS u (key_id, version, collection_id, tenant_key_id, tenant_key_version, wrap)
+            ORDER BY u.collection_id
            ON CONFLICT (tenant_id, collection_id) WHERE is_current DO NOTHING
            RETURNING collection_id`,
           [
