@@ -47,7 +47,7 @@ async function setUp(): Promise<{ tenantId: TenantId; shop: string; officer: str
   const officer = cell.createAccount(tenantId, { role: 'security-officer', kind: 'person' });
   const put = await call(shop, 'PUT', '/v1/collections/customers', CUSTOMERS);
   expect(put.status, JSON.stringify(put.body)).toBeLessThan(300);
-  for (const id of ['c-1', 'c-2', 'c-3']) {
+  for (const id of ['customer-1', 'customer-2', 'customer-3']) {
     const created = await call(shop, 'POST', '/v1/collections/customers/records', {
       id,
       subject: id,
@@ -133,13 +133,13 @@ describe('the customer key over HTTP', () => {
 describe('the erasure of a person over HTTP', () => {
   it('destroys keys and rows, leaves others, and is on record', async () => {
     const { tenantId, shop } = await setUp();
-    const erased = await call(shop, 'POST', '/v1/erasures', { subject: 'c-1' });
+    const erased = await call(shop, 'POST', '/v1/erasures', { subject: 'customer-1' });
     expect(erased.status, JSON.stringify(erased.body)).toBe(200);
     expect(erased.body).toMatchObject({ state: 'done', survivorsCount: 2, recordsCount: 1 });
     const found = await search(shop);
-    expect(JSON.stringify(found.body)).not.toContain('c-1@example.test');
-    expect(JSON.stringify(found.body)).toContain('c-2@example.test');
-    const again = await call(shop, 'POST', '/v1/erasures', { subject: 'c-1' });
+    expect(JSON.stringify(found.body)).not.toContain('customer-1@example.test');
+    expect(JSON.stringify(found.body)).toContain('customer-2@example.test');
+    const again = await call(shop, 'POST', '/v1/erasures', { subject: 'customer-1' });
     expect(again.body).toMatchObject({ state: 'done', keyIds: [], recordsCount: 0 });
     const entries = await cell.testDatabase.asOwner<{ body: string }>(
       `SELECT body FROM ledger.entries WHERE tenant_id = $1
@@ -147,15 +147,15 @@ describe('the erasure of a person over HTTP', () => {
       [tenantId],
     );
     expect(entries.length).toBe(5);
-    for (const { body } of entries) expect(body).not.toContain('c-1');
+    for (const { body } of entries) expect(body).not.toContain('customer-1');
   });
 
   it('is refused to roles that the charter does not let remove', async () => {
     const { tenantId, shop } = await setUp();
     const analyst = cell.createAccount(tenantId, { role: 'analyst' });
-    const refused = await call(analyst, 'POST', '/v1/erasures', { subject: 'c-1' });
+    const refused = await call(analyst, 'POST', '/v1/erasures', { subject: 'customer-1' });
     expect([refused.status, refused.body['code']]).toEqual([403, 'POLICY_FLOW_DENIED']);
-    expect(JSON.stringify((await search(shop)).body)).toContain('c-1@example.test');
+    expect(JSON.stringify((await search(shop)).body)).toContain('customer-1@example.test');
   });
 
   it.each([
@@ -173,11 +173,11 @@ describe('the erasure of a person over HTTP', () => {
     const { tenantId, shop, officer } = await setUp();
     const keyId = await customerKeyOf(officer);
     const { idKey } = await cell.keys.secrets(tenantId);
-    const subjectId = deriveSubjectId(idKey, 'c-2');
+    const subjectId = deriveSubjectId(idKey, 'customer-2');
     await call(officer, 'POST', `/v1/keys/${keyId}/disablements`, {});
-    expect((await call(shop, 'POST', '/v1/erasures', { subject: 'c-2' })).status).toBe(423);
+    expect((await call(shop, 'POST', '/v1/erasures', { subject: 'customer-2' })).status).toBe(423);
     await call(officer, 'POST', `/v1/keys/${keyId}/enablements`, {});
-    const erased = await call(shop, 'POST', '/v1/erasures', { subject: 'c-2' });
+    const erased = await call(shop, 'POST', '/v1/erasures', { subject: 'customer-2' });
     expect(erased.body).toMatchObject({ state: 'done', subjectId });
   });
 });
