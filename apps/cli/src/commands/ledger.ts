@@ -203,13 +203,21 @@ async function findKey(
   });
 }
 
+/** One damaged file can change hundreds of entries: a person needs the first few and their number. */
+const PROBLEMS_SHOWN_MAX = 10;
+
 /** A report in words. */
 export function toReportText(report: ExportReport): string {
   const { origin, size, root, tilesCount, bodiesCount, problems } = report;
   return [
     problems.length === 0 ? 'verified' : 'NOT verified',
     `${origin}: ${size.toLocaleString('en')} entries, root ${root.slice(0, 16)}…, ${tilesCount} tiles, ${bodiesCount.toLocaleString('en')} bodies opened`,
-    ...problems.map(({ code, path: file, because }) => `  ${code}: ${file}: ${because}`),
+    ...problems
+      .slice(0, PROBLEMS_SHOWN_MAX)
+      .map(({ code, path: file, because }) => `  ${code}: ${file}: ${because}`),
+    ...(problems.length > PROBLEMS_SHOWN_MAX
+      ? [`  … and ${problems.length - PROBLEMS_SHOWN_MAX} more (\`--json\` lists all)`]
+      : []),
   ].join('\n');
 }
 
@@ -221,11 +229,7 @@ export async function runLedgerTail(context: Context, { args, options }: Input):
   }
   const cell = await context.cell(argument(args, 0));
   const { items } = unwrap(await cell.entries.list({ pageSize: count }));
-  const rows = items.map(({ entry, body, proof }) => ({
-    entry,
-    index: proof?.index,
-    body: body ?? {},
-  }));
+  const rows = items.map(({ entry, index, body }) => ({ entry, index, body: body ?? {} }));
   context.output.result({ v: 1, items: rows }, () =>
     toTable(
       ['entry', 'index', 'at', 'kind', 'outcome', 'purpose'],
