@@ -26,7 +26,6 @@ export type ControlErrorCode =
   | 'CONTROL_DELIVERY_REFUSED'
   | 'CONTROL_IDEMPOTENCY_KEY_MISSING'
   | 'CONTROL_IDEMPOTENCY_KEY_REUSED'
-  | 'CONTROL_SHUTTING_DOWN'
   | 'CONTROL_INTERNAL_FAULT';
 
 /** A failure of the control plane. */

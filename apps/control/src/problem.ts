@@ -26,7 +26,6 @@ const STATUS: Readonly<Record<ControlErrorCode, readonly [status: number, title:
   CONTROL_DELIVERY_REFUSED: [422, 'the delivery was refused'],
   CONTROL_IDEMPOTENCY_KEY_MISSING: [400, 'an `Idempotency-Key` is needed'],
   CONTROL_IDEMPOTENCY_KEY_REUSED: [422, 'the `Idempotency-Key` was used with another body'],
-  CONTROL_SHUTTING_DOWN: [503, 'the control plane is stopping'],
   CONTROL_INTERNAL_FAULT: [500, 'the control plane failed inside'],
 };
 

@@ -35,7 +35,6 @@ export type KeysErrorCode =
   /** The tenant has no keys in this cell. */
   | 'KEYS_TENANT_UNKNOWN'
   /** The tenant has keys in this cell already, and they are others. */
-  | 'KEYS_TENANT_CONFLICT'
   /** No such key of this tenant. */
   | 'KEYS_KEY_UNKNOWN'
   /** The key was erased, for ever. */
