@@ -408,7 +408,7 @@ describe('a failure inside', () => {
   it('tells nothing of itself', async () => {
     const app = serve({}, (it) =>
       it.get('/broken', async () => {
-        throw Object.assign(new Error('erika@example.org at /work/secret'), {
+        throw Object.assign(new Error('erika@example.org at /srv/secret'), {
           code: '23505',
           detail: 'erika',
         });
