@@ -340,7 +340,7 @@ describe('an NDJSON import', () => {
     expect([200, 500, 503]).toContain(first.status);
     await expect
       .poll(async () => (await shop('POST', `${name}/imports`, file, NDJSON)).status, {
-        timeout: 10_000,
+        timeout: 60_000,
       })
       .toBe(200);
     expect(await countOf(name)).toBe(9000);
