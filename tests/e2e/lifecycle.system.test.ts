@@ -27,6 +27,8 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await demo?.interrupt();
+  // Only after a failure is anybody left: those of this place are ended by id.
+  for (const { pid } of findUsers(place.state)) process.kill(pid, 'SIGKILL');
   place.remove();
 });
 
