@@ -108,6 +108,16 @@ export function toUuid(bytes: Uint8Array, version: 7 | 8): string {
   return fromUuidBytes(marked);
 }
 
+/** As `toUuid`, from (at least) 32 lower-case hex digits. */
+export function toUuidText(hex: string, version: 7 | 8): string {
+  if (hex.length < 32) refuse('uuid', '16 bytes');
+  const variant = VARIANTS.charAt(Number.parseInt(hex.charAt(16), 16));
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${version}${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
+/** The variant bits `10` in place of a hex digit's upper two. */
+const VARIANTS = '89ab89ab89ab89ab';
+
 /** Writes the 16 bytes of a UUID as text, as they are. */
 export function fromUuidBytes(bytes: Uint8Array): string {
   if (bytes.length !== 16) refuse('uuid', '16 bytes');

@@ -63,6 +63,7 @@ export {
   type TenantId,
   toResidency,
   toUuid,
+  toUuidText,
 } from './id.ts';
 export { parseDate, parseInstant, toDate, toInstant } from './instant.ts';
 export { JSON_DEPTH_MAX, type Json, toCanonicalJson } from './json.ts';

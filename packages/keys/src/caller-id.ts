@@ -4,7 +4,7 @@
 import type { KeyObject } from 'node:crypto';
 import { createHmac } from 'node:crypto';
 import type { CollectionId, RecordId, SubjectId } from '@bailiwick/kernel';
-import { parseRecordId, parseSubjectId, toUuid } from '@bailiwick/kernel';
+import { parseRecordId, parseSubjectId, toUuidText } from '@bailiwick/kernel';
 import { KeysError } from './errors.ts';
 import { CALLER_ID_LENGTH_MAX } from './limits.ts';
 
@@ -18,8 +18,8 @@ function deriveUuid(idKey: KeyObject, domain: string, callerId: string): string 
       `expected an id of 1 to ${CALLER_ID_LENGTH_MAX} characters of well-formed Unicode`,
     );
   }
-  const mac = createHmac('sha256', idKey).update(domain).update(callerId, 'utf8').digest();
-  return toUuid(mac.subarray(0, 16), 8);
+  const mac = createHmac('sha256', idKey).update(`${domain}${callerId}`, 'utf8').digest('hex');
+  return toUuidText(mac, 8);
 }
 
 /**

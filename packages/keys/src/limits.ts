@@ -25,5 +25,5 @@ export const LEASE_MARGIN_MS = 20;
 export const RENEWAL_INTERVAL_MS = 250;
 /** Nonces drawn from the operating system at once. */
 export const NONCE_POOL_COUNT = 512;
-/** Keys whose block-cipher state is kept ready. */
-export const DERIVATION_CACHE_COUNT_MAX = 512;
+/** Keys whose block-cipher state is kept ready: at least as many as an import has people at a time. */
+export const DERIVATION_CACHE_COUNT_MAX = 2048;

@@ -3,25 +3,29 @@
 // 'B' 'W' 0x01 | u16be length of the seal | seal | envelope. The envelope's authenticated data is the
 // seal (invariant 2), so a value moved to another record, tenant, cell or collection does not open.
 import type { KeyObject } from 'node:crypto';
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { KeyId, RecordId, Seal, SealTemplate } from '@bailiwick/kernel';
 import {
-  appendRecordId,
   assert,
   encodeSealPrefix,
   isCoded,
   parseSeal,
   SEAL_SIZE_BYTES_MAX,
   toAuthenticatedData,
+  writeUuid,
 } from '@bailiwick/kernel';
 import { ENVELOPE_OVERHEAD_BYTES, openEnvelope, sealEnvelopeBehind } from './envelope.ts';
 import { KeysError } from './errors.ts';
 
 const HEADER_SIZE_BYTES = 5;
 const VERSION = 1;
+const NO_RECORD = Buffer.alloc(16);
 const TEXT_PREFIX = 'bwk1.';
 const BASE64URL = /^[A-Za-z0-9_-]*$/;
 const DIGEST_DOMAIN = Buffer.from('bailiwick/seal-digest/v1\0', 'latin1');
+// Hashing is synchronous, so nobody else can be writing here; a seal is no secret.
+const digestScratch = Buffer.alloc(DIGEST_DOMAIN.length + SEAL_SIZE_BYTES_MAX);
+digestScratch.set(DIGEST_DOMAIN);
 
 /** A key that seals values directly, with what a seal says of it. */
 export interface KeyHandle {
@@ -56,14 +60,15 @@ export function createSealer(handle: KeyHandle, template: BulkSealTemplate): Sea
   });
   const header = Buffer.from([0x42, 0x57, VERSION, 0, 0]);
   header.writeUInt16BE(prefix.length + 16, 3);
+  // The same bytes for every record but for the id at the end; sealing is synchronous.
+  const authenticatedData = Buffer.from(toAuthenticatedData(Buffer.concat([prefix, NO_RECORD])));
+  const recordOffset = authenticatedData.length - NO_RECORD.length;
+  const sealBytes = authenticatedData.subarray(recordOffset - prefix.length);
   return {
     seal(recordId, plaintext) {
-      const sealBytes = appendRecordId(prefix, recordId);
-      return sealEnvelopeBehind([header, sealBytes], {
-        key: handle.key,
-        plaintext,
-        authenticatedData: toAuthenticatedData(sealBytes),
-      });
+      writeUuid(authenticatedData, recordOffset, recordId);
+      const sealing = { key: handle.key, plaintext, authenticatedData };
+      return sealEnvelopeBehind([header, sealBytes], sealing);
     },
   };
 }
@@ -142,7 +147,11 @@ export function openValue(
 
 /** SHA-256 of a seal, by which facts are bound to it. */
 export function digestSeal(sealBytes: Uint8Array): Buffer {
-  return createHash('sha256').update(DIGEST_DOMAIN).update(sealBytes).digest();
+  const size = DIGEST_DOMAIN.length + sealBytes.length;
+  if (size > digestScratch.length) refuse('seal of a sealed value is too long');
+  digestScratch.set(sealBytes, DIGEST_DOMAIN.length);
+  // In one call and by way of a string of one character a byte: three times faster than a buffer.
+  return Buffer.from(hash('sha256', digestScratch.subarray(0, size), 'binary'), 'latin1');
 }
 
 /** A sealed value as text for a column of an application's own: `bwk1.` and base64url. */

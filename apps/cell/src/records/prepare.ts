@@ -59,8 +59,19 @@ const TURN_COUNT = 128;
 const SEALERS_COUNT_MAX = 16;
 /** Values remembered within a batch or an import. */
 const MEMO_COUNT_MAX = 8_192;
+/** The sealers of a key: those used last by position of the field set, and all by their label. */
+interface KeySealers {
+  recent: {
+    readonly collection: CompiledCollection;
+    readonly label: HomeLabel;
+    readonly lawDate: string;
+    readonly byFieldSet: (Sealer | undefined)[];
+  };
+  readonly byLabel: Map<string, Sealer>;
+}
+
 /** A sealer lives as long as its key is held; the key ring hands keys out only under a lease. */
-const sealers = new WeakMap<KeyHandle, Map<string, Sealer>>();
+const sealers = new WeakMap<KeyHandle, KeySealers>();
 
 /** Callers' names turned into keyed hashes, remembered for one import: the same person comes again. */
 export class SubjectIds {
@@ -119,6 +130,13 @@ function toOwner(
 
 const ownerName = (owner: KeyOwner): string =>
   owner.kind === 'subject' ? owner.subjectId : owner.collectionId;
+
+/** What a sealer of a key is for. */
+interface SealerKind {
+  readonly label: HomeLabel;
+  readonly fieldSet: CompiledFieldSet;
+  readonly lawDate: string;
+}
 
 /** Prepares the rows of one batch of one tenant and collection. */
 class Preparation {
@@ -193,31 +211,51 @@ class Preparation {
 
   #seal(draft: LabelledDraft, fieldSet: CompiledFieldSet, lawDate: string): Buffer {
     const owner = ownerName(toOwner(this.#collection, fieldSet, draft.subjectId));
-    const { origin, regimes, residency } = draft.label;
     const handle = this.#handles.get(owner);
     if (!handle) throw new Error('assertion failed: each owner of a batch has a key');
-    const id = `${this.#tenantId} ${this.#collection.id} ${this.#collection.version} ${fieldSet.at} ${origin} ${residency} ${lawDate} ${regimes.join()}`;
-    const known = sealers.get(handle) ?? new Map<string, Sealer>();
-    let sealer = known.get(id);
-    if (!sealer) {
-      sealer = createSealer(handle, {
-        tenantId: this.#tenantId,
-        cellId: this.#services.cellId,
-        residency,
-        origin,
-        regimes,
-        class: fieldSet.class,
-        category: fieldSet.category,
-        purpose: fieldSet.purpose,
-        collectionId: this.#collection.id,
-        fieldSet: fieldSet.name,
-        lawDate: parseDate(lawDate) / DAY_MS,
-      });
-      if (known.size >= SEALERS_COUNT_MAX) known.clear();
-      known.set(id, sealer);
+    const sealer = this.#findSealer(handle, { label: draft.label, fieldSet, lawDate });
+    return sealer.seal(draft.recordId, Buffer.from(toFlatJson(draft.values[fieldSet.at] ?? {})));
+  }
+
+  #findSealer(handle: KeyHandle, wanted: SealerKind): Sealer {
+    const { label, fieldSet, lawDate } = wanted;
+    const collection = this.#collection;
+    const fresh = () => ({ collection, label, lawDate, byFieldSet: [] });
+    let known = sealers.get(handle);
+    if (!known) {
+      known = { recent: fresh(), byLabel: new Map() };
       sealers.set(handle, known);
     }
-    return sealer.seal(draft.recordId, Buffer.from(toFlatJson(draft.values[fieldSet.at] ?? {})));
+    const { recent } = known;
+    const isRecent =
+      recent.label === label && recent.lawDate === lawDate && recent.collection === collection;
+    if (!isRecent) known.recent = fresh();
+    const ready = known.recent.byFieldSet[fieldSet.at];
+    if (ready) return ready;
+    const { origin, regimes, residency } = label;
+    const id = `${this.#tenantId} ${collection.id} ${collection.version} ${fieldSet.at} ${origin} ${residency} ${lawDate} ${regimes.join()}`;
+    const sealer = known.byLabel.get(id) ?? this.#createSealer(handle, wanted);
+    if (known.byLabel.size >= SEALERS_COUNT_MAX) known.byLabel.clear();
+    known.byLabel.set(id, sealer);
+    known.recent.byFieldSet[fieldSet.at] = sealer;
+    return sealer;
+  }
+
+  #createSealer(handle: KeyHandle, { label, fieldSet, lawDate }: SealerKind): Sealer {
+    const { origin, regimes, residency } = label;
+    return createSealer(handle, {
+      tenantId: this.#tenantId,
+      cellId: this.#services.cellId,
+      residency,
+      origin,
+      regimes,
+      class: fieldSet.class,
+      category: fieldSet.category,
+      purpose: fieldSet.purpose,
+      collectionId: this.#collection.id,
+      fieldSet: fieldSet.name,
+      lawDate: parseDate(lawDate) / DAY_MS,
+    });
   }
 
   #toIndexes(values: LabelledDraft['values']): Buffer[] | RecordRefusal {

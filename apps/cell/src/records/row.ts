@@ -177,6 +177,8 @@ export function verifyRecord(
 const HEAD_SIZE_BYTES = ROW_DOMAIN.length + 48 + 8;
 const head = Buffer.alloc(HEAD_SIZE_BYTES);
 head.set(ROW_DOMAIN);
+// Hashing is synchronous, so nobody else can be writing here; nothing in a row is plain and secret.
+const rowScratch = Buffer.alloc(16_384);
 
 /**
  * SHA-256 of a row's one encoding, which its ledger entry carries: domain | tenant 16 | record 16 |
@@ -196,7 +198,7 @@ export function digestRow(row: RecordContent & { readonly factsMac: Buffer }): B
   const plainSize = Buffer.byteLength(row.plain);
   let size = HEAD_SIZE_BYTES + 20 + collectionSize + factsSize + plainSize + row.sealed.length + 32;
   for (const index of row.blind) size += 4 + index.length;
-  const bytes = Buffer.allocUnsafe(size);
+  const bytes = size <= rowScratch.length ? rowScratch : Buffer.allocUnsafe(size);
   bytes.set(head);
   at = HEAD_SIZE_BYTES;
   const texts: readonly (readonly [string, number])[] = [
@@ -214,5 +216,5 @@ export function digestRow(row: RecordContent & { readonly factsMac: Buffer }): B
     bytes.set(part, at + 4);
     at += 4 + part.length;
   }
-  return hash('sha256', bytes.subarray(0, at), 'buffer');
+  return Buffer.from(hash('sha256', bytes.subarray(0, at), 'binary'), 'latin1');
 }
