@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Remembers what a token said once it was verified, so that the next request with it costs a hash. The
 // token itself is not kept. Bounded; the least recently used goes first.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Clock } from '@bailiwick/kernel';
 import { VERIFIED_COUNT_MAX } from './limits.ts';
 
@@ -20,7 +20,7 @@ export function createVerifiedCache<Value>(
 ): VerifiedCache<Value> {
   const { countMax = VERIFIED_COUNT_MAX } = options;
   const known = new Map<string, { readonly value: Value; readonly expiresAtMs: number }>();
-  const keyOf = (token: string): string => createHash('sha256').update(token).digest('base64');
+  const keyOf = (token: string): string => hash('sha256', token, 'base64');
   return {
     find(token) {
       const key = keyOf(token);

@@ -71,6 +71,8 @@ interface Instrument {
   readonly options: MetricOptions;
   readonly boundaries: readonly number[];
   readonly series: Map<string, Series>;
+  /** Series by the very object of attributes, for callers that use the same one again. */
+  readonly known: WeakMap<Attributes, Series>;
   readonly callbacks: Set<ObservableCallback>;
 }
 
@@ -110,6 +112,16 @@ function toSafeAttributes(attributes: Attributes | undefined): Record<string, st
 }
 
 function findSeries(instrument: Instrument, attributes: Attributes | undefined): Series {
+  const isFixed = attributes !== undefined && Object.isFrozen(attributes);
+  if (!isFixed) return findByContent(instrument, attributes);
+  const known = instrument.known.get(attributes);
+  if (known !== undefined) return known;
+  const found = findByContent(instrument, attributes);
+  instrument.known.set(attributes, found);
+  return found;
+}
+
+function findByContent(instrument: Instrument, attributes: Attributes | undefined): Series {
   const safe = toSafeAttributes(attributes);
   let key = '';
   for (const name of Object.keys(safe).sort()) key += `${name}=${safe[name]};`;
@@ -243,6 +255,7 @@ class Registry implements OpenTelemetryMeter {
       boundaries:
         kind === 'histogram' ? (options.advice?.explicitBucketBoundaries ?? BOUNDARIES) : [],
       series: new Map(),
+      known: new WeakMap(),
       callbacks: new Set(),
     };
     if (NAME.test(name) && found === undefined) this.#instruments.set(name, instrument);

@@ -21,6 +21,8 @@ export interface RouteTraits {
    * while the customer's key is disabled.
    */
   readonly carriesPlaintext?: boolean;
+  /** Longest time until an answer, in milliseconds. Default: the server's own limit. */
+  readonly requestMsMax?: number;
   /** Which work is let in first when the cell is full. Default `interactive`. */
   readonly priority?: 'interactive' | 'bulk';
 }

@@ -7,16 +7,17 @@ import type { TLSSocket } from 'node:tls';
 import { PROBLEM_CONTENT_TYPE, type Problem } from '@bailiwick/contracts';
 import { createUuidV7, parseTenantId, type TenantId } from '@bailiwick/kernel';
 import type { tlsServerOptions } from '@bailiwick/pki';
-import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Admission } from './backpressure.ts';
 import type { CredentialVerifier } from './credentials/credential-verifier.ts';
+import { createDeadlines, type Deadlines } from './deadlines.ts';
 import { CellError } from './errors.ts';
 import type { RouteTraits } from './http.ts';
 import { registerIdempotency } from './idempotency/idempotency-hooks.ts';
 import type { IdempotencyStore } from './idempotency/idempotency-store.ts';
 import { isInternalFault, toProblem } from './problem.ts';
 import type { CellServices, Credential } from './services.ts';
+import { compileValidator } from './validation.ts';
 
 export interface PublicServerOptions {
   /** The cell's server name; requests for another authority are refused. */
@@ -52,7 +53,6 @@ export function createPublicServer(
     ...options.transport,
     logger: false,
     bodyLimit: options.bodySizeBytesMax,
-    handlerTimeout: options.requestMsMax,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
     genReqId: () => createUuidV7(services),
@@ -68,9 +68,14 @@ export function createPublicServer(
     keepAliveTimeout: KEEP_ALIVE_MS,
     maxRequestsPerSocket: 0,
   });
-  app.setValidatorCompiler(TypeBoxValidatorCompiler);
-  decorate(app, services);
-  app.addHook('onRequest', (request, reply) => admit(request, reply, { services, ...options }));
+  app.setValidatorCompiler(compileValidator);
+  decorate(app);
+  const deadlines = createDeadlines(services.clock);
+  app.addHook('onClose', (_app, done) => {
+    deadlines.close();
+    done();
+  });
+  registerAdmission(app, { services, deadlines, ...options });
   registerIdempotency(app, options.idempotency, { holdMs: options.requestMsMax });
   app.addHook('onSend', (request, reply, payload, done) => {
     try {
@@ -85,7 +90,7 @@ export function createPublicServer(
   return app;
 }
 
-function decorate(app: FastifyInstance, services: CellServices): void {
+function decorate(app: FastifyInstance): void {
   app.decorateRequest('verified', undefined);
   app.decorateRequest('deadlineMs', 0);
   app.decorateRequest('credential', {
@@ -100,42 +105,85 @@ function decorate(app: FastifyInstance, services: CellServices): void {
       return typeof stated === 'string' && stated !== '' ? stated : undefined;
     },
   });
-  app.addHook('onRequest', (request, reply, done) => {
-    request.deadlineMs = services.clock.monotonicMs() + toWaitMs(request);
-    reply.header('x-request-id', request.id);
-    reply.header('cache-control', 'no-store');
-    done();
-  });
-}
-
-/** How long the caller will wait, where it says so; never longer than the server's own limit. */
-function toWaitMs(request: FastifyRequest): number {
-  const stated = Number(request.headers['bailiwick-deadline-ms']);
-  const limit = request.routeOptions.handlerTimeout ?? 30_000;
-  return Number.isInteger(stated) && stated > 0 ? Math.min(stated, limit) : limit;
 }
 
 interface AdmitContext extends PublicServerOptions {
   readonly services: CellServices;
+  readonly deadlines: Deadlines;
 }
 
-async function admit(
+/** Runs first. Nothing waits here that is there already: most requests pass in one turn. */
+function registerAdmission(app: FastifyInstance, context: AdmitContext): void {
+  app.addHook('onRequest', (request, reply, done) => {
+    watchDeadline(request, reply, context);
+    reply.header('x-request-id', request.id);
+    reply.header('cache-control', 'no-store');
+    const traits: RouteTraits = request.routeOptions.config;
+    const enter = (credential: Credential | undefined): void => {
+      request.verified = credential;
+      admit(request, reply, { context, traits, done });
+    };
+    try {
+      assertAuthority(request, context.name);
+      const isOpen = traits.access === 'open' || request.is404;
+      const verified = isOpen ? undefined : context.credentials.verify(request.headers);
+      if (verified instanceof Promise) verified.then(enter).catch(done);
+      else enter(verified);
+    } catch (error) {
+      done(toHookError(error));
+    }
+  });
+}
+
+/** A hook's `done` takes errors only; what is thrown here is one. */
+function toHookError(error: unknown): Error {
+  return error instanceof Error ? error : new CellError('CELL_INTERNAL_FAULT', 'check failed');
+}
+
+/** How long the caller will wait, where it says so; the server's own limit ends the request. */
+function watchDeadline(
   request: FastifyRequest,
   reply: FastifyReply,
-  context: AdmitContext,
-): Promise<void> {
+  { services, deadlines, requestMsMax }: AdmitContext,
+): void {
   const traits: RouteTraits = request.routeOptions.config;
-  assertAuthority(request, context.name);
-  const isOpen = traits.access === 'open' || request.is404;
-  if (!isOpen) request.verified = await context.credentials.verify(request.headers);
+  const limitMs = traits.requestMsMax ?? requestMsMax;
+  const stated = Number(request.headers['bailiwick-deadline-ms']);
+  const nowMs = services.clock.monotonicMs();
+  const isStated = Number.isInteger(stated) && stated > 0;
+  request.deadlineMs = nowMs + (isStated ? Math.min(stated, limitMs) : limitMs);
+  deadlines.watch(reply, nowMs + limitMs);
+}
+
+function admit(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  {
+    context,
+    traits,
+    done,
+  }: {
+    readonly context: AdmitContext;
+    readonly traits: RouteTraits;
+    readonly done: (error?: Error) => void;
+  },
+): void {
   const waitMsMax = request.deadlineMs - context.services.clock.monotonicMs();
   const place = context.admission.admit(request.verified?.tenantId ?? 'open', {
     priority: traits.priority ?? 'interactive',
     waitMsMax: Math.max(1, waitMsMax),
   });
-  const release = typeof place === 'function' ? place : await place;
-  if (reply.raw.destroyed || reply.raw.closed) release();
-  else reply.raw.once('close', release);
+  const hold = (release: () => void): void => {
+    const settle = (): void => {
+      release();
+      context.deadlines.forget(reply);
+    };
+    if (reply.raw.destroyed || reply.raw.closed) settle();
+    else reply.raw.once('close', settle);
+    done();
+  };
+  if (typeof place === 'function') hold(place);
+  else place.then(hold).catch((error: unknown) => done(toHookError(error)));
 }
 
 /**
@@ -284,12 +332,21 @@ function toRoute(request: FastifyRequest): { readonly route?: string } {
 
 function registerFigures(app: FastifyInstance, services: CellServices): void {
   const durations = services.meter.createHistogram('http.server.request.duration', { unit: 's' });
+  // One frozen object for each combination, so that its series is found without a look inside.
+  const known = new Map<string, Readonly<Record<string, string>>>();
   app.addHook('onResponse', (request, reply, done) => {
-    durations.record(reply.elapsedTime / 1000, {
-      'http.request.method': request.method,
-      'http.route': request.routeOptions.url ?? 'unknown',
-      'http.response.status_code': String(reply.statusCode),
-    });
+    const { method } = request;
+    const route = request.routeOptions.url ?? 'unknown';
+    const name = `${reply.statusCode} ${method} ${route}`;
+    const attributes =
+      known.get(name) ??
+      Object.freeze({
+        'http.request.method': method,
+        'http.route': route,
+        'http.response.status_code': String(reply.statusCode),
+      });
+    known.set(name, attributes);
+    durations.record(reply.elapsedTime / 1000, attributes);
     done();
   });
 }

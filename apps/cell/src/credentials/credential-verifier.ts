@@ -34,12 +34,12 @@ export interface KnownTenant {
 
 export interface CredentialVerifier {
   /**
-   * The credential of a request.
+   * The credential of a request: at once where both tokens were verified before and still hold.
    *
    * @throws {CellError} `CELL_CREDENTIAL_*` (401), `CELL_TENANT_*` (403), `RESIDENCY_*` (400, 403),
    *   `CELL_MISDIRECTED` (421) with the home in `details`
    */
-  verify(headers: IncomingHttpHeaders): Promise<Credential>;
+  verify(headers: IncomingHttpHeaders): Credential | Promise<Credential>;
   /** The account alone, for the exchange of a token. */
   verifyAccess(token: string, tenantId?: TenantId): Promise<AccountClaims>;
 }
@@ -67,24 +67,43 @@ export function createCredentialVerifier(ports: CredentialPorts): CredentialVeri
       throw toCredentialError(error);
     }
   };
+  const verifyAnew = async (bearer: string, claimText: string | undefined): Promise<Credential> => {
+    const claim = claimText === undefined ? undefined : await verifyClaim(ports, claimText);
+    const account = await verifyAccess(bearer, claim?.tenantId);
+    return toCredential(ports, account, claim);
+  };
   return {
     verifyAccess,
-    async verify(headers) {
-      const bearer = BEARER.exec(headers.authorization ?? '')?.[1];
+    verify(headers) {
+      const authorization = headers.authorization ?? '';
+      const claimText = readClaimText(headers);
+      if (authorization.startsWith('Bearer ')) {
+        const known = ports.access.cache.find(authorization.slice('Bearer '.length));
+        const claim = claimText === undefined ? undefined : ports.claims.cache.find(claimText);
+        const isKnown = claimText === undefined || claim !== undefined;
+        if (known !== undefined && isKnown) return toCredential(ports, known.account, claim);
+      }
+      const bearer = BEARER.exec(authorization)?.[1];
       if (bearer === undefined) {
         throw new CellError('CELL_CREDENTIAL_MISSING', 'expected `Authorization: Bearer <token>`');
       }
-      const claimText = readClaimText(headers);
-      const claim = claimText === undefined ? undefined : await verifyClaim(ports, claimText);
-      const account = await verifyAccess(bearer, claim?.tenantId);
-      assertTenant(ports, account.tenantId);
-      if (claim === undefined) {
-        throw new CellError('RESIDENCY_CLAIM_MISSING', 'expected `Bailiwick-Residency: <claim>`');
-      }
-      assertResidency(ports, account.tenantId, claim);
-      return { ...account, residency: claim.residency };
+      return verifyAnew(bearer, claimText);
     },
   };
+}
+
+/** What the charter and the bundle in force say of a verified account, on each request anew. */
+function toCredential(
+  ports: CredentialPorts,
+  account: AccountClaims,
+  claim: ResidencyClaim | undefined,
+): Credential {
+  assertTenant(ports, account.tenantId);
+  if (claim === undefined) {
+    throw new CellError('RESIDENCY_CLAIM_MISSING', 'expected `Bailiwick-Residency: <claim>`');
+  }
+  assertResidency(ports, account.tenantId, claim);
+  return { ...account, residency: claim.residency };
 }
 
 function readClaimText(headers: IncomingHttpHeaders): string | undefined {

@@ -74,14 +74,14 @@ export function createEnforcement(ports: EnforcementPorts): CellEnforcement {
   const decide = (credential: Credential, request: FlowRequest): Decided => {
     const flow = toFlow(credential, request, ports.clock.nowMs());
     const decision = decideOwn(ports, credential.tenantId, flow);
-    decisions.add(1, { action: flow.action, outcome: decision.outcome });
+    decisions.add(1, toAttributes(flow.action, decision.outcome));
     return { flow, decision };
   };
   return {
     purposeOf: (credential, stated) => purposeOf(law, credential, stated),
     answer(tenantId, flow) {
       const decision = decideFlow(ports, tenantId, flow);
-      decisions.add(1, { action: flow.action, outcome: decision.outcome });
+      decisions.add(1, toAttributes(flow.action, decision.outcome));
       return explain(ports, tenantId, { flow, decision }).decision;
     },
     decide,
@@ -98,6 +98,18 @@ export function createEnforcement(ports: EnforcementPorts): CellEnforcement {
     },
     toDraft,
   };
+}
+
+/** The attributes of a figure, one frozen object for each pair: found again without a look inside. */
+const ATTRIBUTES: Partial<Record<string, Readonly<Record<string, string>>>> = {};
+
+function toAttributes(
+  action: Action,
+  outcome: Decision['outcome'],
+): Readonly<Record<string, string>> {
+  const name = `${action} ${outcome}`;
+  ATTRIBUTES[name] ??= Object.freeze({ action, outcome });
+  return ATTRIBUTES[name];
 }
 
 function purposeOf(law: Law, credential: Credential, stated: string | undefined): string {

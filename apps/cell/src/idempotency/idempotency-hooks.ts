@@ -27,38 +27,61 @@ export function registerIdempotency(
   { holdMs }: { readonly holdMs: number },
 ): void {
   app.decorateRequest('idempotencyHold', undefined);
-  app.addHook('preHandler', async (request, reply) => {
+  app.addHook('preHandler', (request, reply, done) => {
     const kind = kindOf(request);
-    if (kind === 'none') return;
+    if (kind === 'none') return done();
     const key = request.headers['idempotency-key'];
     if (typeof key !== 'string' || !KEY.test(key)) {
-      throw new CellError('IDEMPOTENCY_KEY_MISSING', 'expected a header `Idempotency-Key`', {
-        places: [{ pointer: '#header/idempotency-key', detail: 'expected 1 to 255 characters' }],
-      });
+      const expected = 'expected a header `Idempotency-Key`';
+      const places = [
+        { pointer: '#header/idempotency-key', detail: 'expected 1 to 255 characters' },
+      ];
+      return done(new CellError('IDEMPOTENCY_KEY_MISSING', expected, { places }));
     }
-    if (kind === 'own') return;
-    const { tenantId, account } = request.credential;
-    const begun = await store.begin({
-      tenantId,
-      account,
-      key,
-      content: toContent(request),
-      holder: request.id,
-      holdMs,
+    if (kind === 'own') return done();
+    const begun = begin(store, request, { key, holdMs }).then((answer) => {
+      if (answer === undefined) done();
+      else replay(reply, answer);
     });
-    if ('status' in begun) return replay(reply, begun);
-    request.idempotencyHold = begun;
+    begun.catch(done);
   });
-  app.addHook('onSend', async (request, reply, payload) => {
+  app.addHook('onSend', (request, reply, payload, done) => {
     const hold = request.idempotencyHold;
-    if (hold === undefined) return payload;
+    if (hold === undefined) return done(null, payload);
     request.idempotencyHold = undefined;
     const isKept =
       reply.statusCode < 400 && typeof payload === 'string' && payload.length <= ANSWER_LENGTH_MAX;
-    if (isKept) await store.finish(hold, { status: reply.statusCode, body: payload });
-    else await store.giveUp(hold);
-    return payload;
+    const settled = isKept
+      ? store.finish(hold, { status: reply.statusCode, body: payload })
+      : store.giveUp(hold);
+    settled.then(() => done(null, payload), done);
   });
+}
+
+/** Holds the key for this request; gives the stored answer when it was answered before. */
+async function begin(
+  store: IdempotencyStore,
+  request: FastifyRequest,
+  { key, holdMs }: { readonly key: string; readonly holdMs: number },
+): Promise<StoredAnswer | undefined> {
+  const { tenantId, account } = request.credential;
+  const content = toContent(request);
+  const begun = await store.begin({
+    tenantId,
+    account,
+    key,
+    content,
+    holder: request.id,
+    holdMs,
+  });
+  if ('status' in begun) return begun;
+  request.idempotencyHold = begun;
+  return undefined;
+}
+
+interface StoredAnswer {
+  readonly status: number;
+  readonly body: string;
 }
 
 function kindOf(request: FastifyRequest): 'stored' | 'own' | 'none' {
@@ -77,10 +100,7 @@ function parseJsonValue(body: unknown): Json {
   return body as Json;
 }
 
-function replay(
-  reply: FastifyReply,
-  { status, body }: { readonly status: number; readonly body: string },
-): FastifyReply {
+function replay(reply: FastifyReply, { status, body }: StoredAnswer): FastifyReply {
   return reply
     .code(status)
     .type('application/json; charset=utf-8')
