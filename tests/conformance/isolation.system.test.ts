@@ -346,6 +346,37 @@ const PROBES: Readonly<Record<string, Probe>> = {
       unknown: likeEntry(),
       status: 404,
     }),
+  'POST /v1/entries/searches': async () => {
+    const search = '/v1/entries/searches';
+    for (const query of [
+      { pageSize: 200 },
+      { key: victim.keyId, kinds: ['read', 'write'] },
+      { subject: CALLER_ID, kinds: ['read', 'write', 'erasure', 'seal'] },
+      { subjectId: victim.subjectId, kinds: ['read', 'write', 'seal'] },
+      { account: Object.values(victim.tenant.accounts)[0]?.ids['eu-de'] ?? '' },
+    ]) {
+      const answer = await actors.privacy.call('POST', search, query);
+      expect(answer.status, answer.text).toBe(200);
+      // The refusals to switch the victim's key are the asker's own entries and name what was asked for.
+      const items: readonly { readonly body?: { readonly kind: string } }[] = answer.body.items;
+      const others = items.filter(({ body }) => !['key', 'observation'].includes(body?.kind ?? ''));
+      expectNothingOf({ ...answer, text: JSON.stringify(others) });
+    }
+    const own = await victim.privacy.call('POST', search, { pageSize: 1 });
+    expect(own.body.items).toHaveLength(1);
+    const taken = await actors.privacy.call('POST', search, {
+      pageSize: 1,
+      pageToken: own.body.nextPageToken,
+    });
+    expect(taken.body.code, taken.text).toBe('RECORD_PAGE_TOKEN_INVALID');
+    expectNothingOf(taken);
+  },
+  'GET /v1/entries/{entryId}/proof': () =>
+    expectAsUnknown((id) => actors.privacy.call('GET', `/v1/entries/${id}/proof`), {
+      id: victim.entryId,
+      unknown: likeEntry(),
+      status: 404,
+    }),
   'PUT /v1/collections/{collectionId}': async () => {
     const schema = { ...CUSTOMERS, description: 'something else of the same name' };
     const answer = await actors.admin.call('PUT', '/v1/collections/orders', {

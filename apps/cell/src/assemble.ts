@@ -198,6 +198,7 @@ async function build(parts: Parts): Promise<Cell> {
   const background = await createBackground({
     ...{ runtime, identity, control, figures, idempotency },
     rounds: witnesses.rounds,
+    ledger,
   });
   const running = { admission, background, publicServer, internalServer };
   return {

@@ -2,6 +2,7 @@
 // What runs in a cell by itself: following the control plane, jobs, roll-ups, forgetting. None of it stands
 // on a request's path, and all of it may fail for days without anybody waiting for it.
 
+import type { TenantId } from '@bailiwick/kernel';
 import type { Identity } from '@bailiwick/pki';
 import type { MeterInPlace } from '@bailiwick/telemetry';
 import { createKeyAnnouncer } from './control/announce-key.ts';
@@ -10,6 +11,8 @@ import { createForgetter } from './idempotency/forget-answers.ts';
 import type { IdempotencyStore } from './idempotency/idempotency-store.ts';
 import { createJobs } from './jobs/jobs.ts';
 import { type BundlePuller, createBundlePuller } from './law/bundle-puller.ts';
+import type { CellLedger } from './ledger/cell-ledger.ts';
+import { createEntryIndexer } from './ledger/entry-index.ts';
 import { createRollups } from './rollups/rollups.ts';
 import type { CellRuntime } from './runtime.ts';
 import { createCourier } from './transfers/courier.ts';
@@ -23,6 +26,7 @@ export interface BackgroundPorts {
   readonly figures: MeterInPlace;
   readonly idempotency: IdempotencyStore;
   readonly rounds: WitnessRounds;
+  readonly ledger: CellLedger;
 }
 
 export interface Background {
@@ -37,7 +41,7 @@ export interface Background {
 
 /** Makes all of it and installs the job queue's tables; nothing runs before `start`. */
 export async function createBackground(ports: BackgroundPorts): Promise<Background> {
-  const { runtime, identity, control, figures, idempotency, rounds } = ports;
+  const { runtime, identity, control, figures, idempotency, rounds, ledger } = ports;
   const { config, cellId, clock, database, law, log, meter, secrets } = runtime;
   const { pollMs } = config.control;
   const puller = createBundlePuller({ cellId, clock, law, control, log, meter }, { pollMs });
@@ -50,11 +54,12 @@ export async function createBackground(ports: BackgroundPorts): Promise<Backgrou
     meter,
     runTransfer: (job) => runTransfer({ runtime, courier }, job),
   });
-  const forgetter = createForgetter({
-    store: idempotency,
-    log,
-    listTenants: () => (law.find()?.bundle.tenants ?? []).map(({ tenantId }) => tenantId),
-  });
+  const listTenants = (): readonly TenantId[] =>
+    (law.find()?.bundle.tenants ?? []).map(({ tenantId }) => tenantId);
+  const forgetter = createForgetter({ store: idempotency, log, listTenants });
+  const { epoch } = ledger;
+  const readHeadSize = async (): Promise<number> => (await ledger.store.readHead(epoch)).size;
+  const indexer = createEntryIndexer({ database, epoch, readHeadSize, listTenants, log });
   await jobs.prepare();
   return {
     puller,
@@ -64,12 +69,13 @@ export async function createBackground(ports: BackgroundPorts): Promise<Backgrou
       rollups.start();
       forgetter.start();
       rounds.start();
+      indexer.start();
       await jobs.start();
     },
     async quiet() {
       rollups.stop();
       forgetter.stop();
-      await Promise.all([puller.stop(), announcer.stop(), rounds.stop()]);
+      await Promise.all([puller.stop(), announcer.stop(), rounds.stop(), indexer.stop()]);
     },
     drain: () => jobs.stop(),
     close: () => courier.close(),

@@ -14,6 +14,7 @@ import { registerKeyRoutes } from './keys/routes.ts';
 import { registerCharterRoutes } from './law/charter-routes.ts';
 import type { CellLedger } from './ledger/cell-ledger.ts';
 import { registerLedgerRoutes } from './ledger/routes.ts';
+import { registerEntrySearchRoutes } from './ledger/search-routes.ts';
 import { registerOpenApi } from './openapi.ts';
 import { registerOpeningRoutes } from './openings/routes.ts';
 import { registerRecordRoutes } from './records/routes.ts';
@@ -52,6 +53,11 @@ export async function registerPublicRoutes(
   registerKeyRoutes(app, runtime, keys.administration);
   registerErasureRoutes(app, runtime, keys.administration);
   registerLedgerRoutes(app, runtime, ledger);
+  registerEntrySearchRoutes(app, runtime, {
+    ledger,
+    tokenKey: runtime.secrets.macKey,
+    findCosigned: witnesses.findCosigned,
+  });
   registerWitnessRoutes(app, witnesses);
   registerTransferRoutes(app, runtime);
   registerDeliveryRoutes(app, runtime);

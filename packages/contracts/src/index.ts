@@ -138,6 +138,16 @@ export {
   VALUES_COUNT_MAX,
 } from './doors.ts';
 export {
+  ENTRY_SEARCH_KINDS_COUNT_MAX,
+  ENTRY_SEARCH_PAGE_SIZE_DEFAULT,
+  ENTRY_SEARCH_PAGE_SIZE_MAX,
+  type EntrySearch,
+  type EntrySearchFlow,
+  type EntrySearchPage,
+  EntrySearchPageSchema,
+  EntrySearchSchema,
+} from './entry-search.ts';
+export {
   FIELD_TYPES,
   FieldNameSchema,
   type FieldType,

@@ -34,6 +34,8 @@ export interface EntryAnswer {
   readonly leafHash?: string;
   /** Position in the log, from 0; absent until the entry has one. */
   readonly index?: number;
+  /** The epoch of `index`, where it is not the one that is open. */
+  readonly epoch?: number;
   /** Absent until a signed checkpoint covers the entry (about a second). */
   readonly proof?: InclusionProof;
 }
@@ -102,6 +104,7 @@ export const EntryAnswerSchema: TSchema = Type.Object(
     salt: Type.Optional(Text),
     leafHash: Type.Optional(Text),
     index: Type.Optional(Type.Integer({ minimum: 0 })),
+    epoch: Type.Optional(Type.Integer({ minimum: 1 })),
     proof: Type.Optional(InclusionProofSchema),
   },
   strict,

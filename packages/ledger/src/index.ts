@@ -65,6 +65,7 @@ export {
   type VerifierKey,
   verifyNote,
 } from './note.ts';
+export { OCSF_VERSION, type OcsfEvent, type OcsfPlace, toOcsfEvent } from './ocsf.ts';
 export {
   BATCH_ENTRIES_COUNT_MAX,
   type BatchId,

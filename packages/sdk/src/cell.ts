@@ -14,6 +14,8 @@ import type {
   EntryPage,
   EntryQuery,
   EntryReceipts,
+  EntrySearch,
+  EntrySearchPage,
   ErasureReceipt,
   FactValue,
   InclusionProofsAnswer,
@@ -65,6 +67,12 @@ export interface Cell {
     get(entryId: string, options?: CallOptions): Promise<Answer<EntryAnswer>>;
     /** The tenant's own entries, the newest first. */
     list(query: EntryQuery, options?: CallOptions): Promise<Answer<EntryPage>>;
+    /** The tenant's own entries by what they tell, page by page. */
+    search(search: EntrySearch, options?: CallOptions): Promise<Answer<EntrySearchPage>>;
+    /** All pages of a search, one entry at a time; a problem ends it as an exception. */
+    searchAll(search: EntrySearch, options?: CallOptions): AsyncGenerator<EntryAnswer>;
+    /** The proof that an entry is in the log, as a file (C2SP tlog-proof): text. */
+    proof(entryId: string, options?: CallOptions): Promise<Answer<string>>;
     /** All pages of them, one entry at a time; a problem ends it as an exception. */
     listAll(query: EntryQuery, options?: CallOptions): AsyncGenerator<EntryAnswer>;
   };
@@ -108,8 +116,14 @@ export interface Cell {
       entries: readonly string[],
       options?: CallOptions,
     ): Promise<Answer<InclusionProofsAnswer>>;
-    /** Bodies and salts of the tenant's own entries below `size`, a line of JSON each. */
-    bodies(size: number, options?: CallOptions): Promise<Answer<Buffer>>;
+    /**
+     * Bodies and salts of the tenant's own entries below `size`, a line of JSON each. With `from`, some
+     * megabytes of them from this position on; go on from behind the last until none comes.
+     */
+    bodies(
+      size: number,
+      options?: CallOptions & { readonly from?: number },
+    ): Promise<Answer<Buffer>>;
   };
   health(options?: CallOptions): Promise<Answer<Readonly<Record<string, unknown>>>>;
   /** Any other route of the cell, with this account's credentials. */
@@ -178,8 +192,10 @@ function createTrust(call: Caller): Pick<Cell, 'transfers' | 'keys' | 'erasures'
       check: (options) => call({ method: 'POST', path: '/v1/ledger/checks', body: {} }, options),
       inclusionProofs: (entries, options) =>
         call({ method: 'POST', path: '/v1/ledger/inclusion-proofs', body: { entries } }, options),
-      bodies: (size, options) =>
-        call({ method: 'GET', path: `/v1/ledger/bodies?size=${size}` }, options),
+      bodies: (size, { from, ...options } = {}) => {
+        const part = from === undefined ? '' : `&from=${from}`;
+        return call({ method: 'GET', path: `/v1/ledger/bodies?size=${size}${part}` }, options);
+      },
     },
   };
 }
@@ -187,8 +203,22 @@ function createTrust(call: Caller): Pick<Cell, 'transfers' | 'keys' | 'erasures'
 function createEntries(call: Caller): Cell['entries'] {
   const list: Cell['entries']['list'] = (query, options) =>
     call({ method: 'GET', path: `/v1/entries${toQuery(query)}` }, options);
+  const search: Cell['entries']['search'] = (query, options) =>
+    call({ method: 'POST', path: '/v1/entries/searches', body: query }, options);
   return {
     list,
+    search,
+    async *searchAll(query, options) {
+      let pageToken = query.pageToken;
+      do {
+        const next = { ...query, ...(pageToken === undefined ? {} : { pageToken }) };
+        const page = unwrap(await search(next, options));
+        yield* page.items;
+        pageToken = page.nextPageToken;
+      } while (pageToken !== undefined);
+    },
+    proof: (entryId, options) =>
+      call({ method: 'GET', path: `/v1/entries/${encodeURIComponent(entryId)}/proof` }, options),
     async *listAll(query, options) {
       let pageToken = query.pageToken;
       do {

@@ -40,6 +40,8 @@ export type {
   EntryPage,
   EntryQuery,
   EntryReceipts,
+  EntrySearch,
+  EntrySearchPage,
   ErasureReceipt,
   FactValue,
   Fields,

@@ -11,6 +11,8 @@ export type {
   Condition,
   EntryAnswer,
   EntryPage,
+  EntrySearch,
+  EntrySearchPage,
   FactValue,
   FieldValue,
   ImportResult,

@@ -2,6 +2,7 @@
 // Reads entries back, each tenant its own (row security), with their positions.
 import { type EntryId, parseTenantId, type TenantId } from '@bailiwick/kernel';
 import {
+  BATCH_ENTRIES_COUNT_MAX,
   commitEntry,
   type EntryBody,
   type EntryKind,
@@ -21,6 +22,8 @@ export interface StoredEntry {
   readonly entryId: EntryId;
   /** Absent while it waits for a position. */
   readonly index?: number;
+  /** The epoch of its position, where it was asked for by position. */
+  readonly epoch?: number;
   /** Absent once its term is over. */
   readonly salt?: Buffer;
   readonly body?: string;
@@ -75,6 +78,28 @@ export async function listEntries(
     values: [options.before ?? null, options.limit, options.epoch],
   });
   return rows.map(toStored);
+}
+
+/** The tenant's entries at these positions of the log, in that order. */
+export async function findPlaced(
+  tx: PoolClient,
+  options: { readonly epoch: number; readonly indexes: readonly number[] },
+): Promise<readonly StoredEntry[]> {
+  if (options.indexes.length === 0) return [];
+  const { rows } = await tx.query<EntryRow>({
+    name: 'entries-placed',
+    text: `SELECT e.entry_id, i.index, e.salt, e.body
+             FROM unnest($1::bigint[]) WITH ORDINALITY AS i (index, place)
+            CROSS JOIN LATERAL (
+              SELECT batch_id, first_index FROM ledger.batches
+               WHERE epoch = $2 AND first_index <= i.index ORDER BY first_index DESC LIMIT 1
+            ) AS b
+             JOIN ledger.entries e ON ${OF_TENANT} AND e.batch_id = b.batch_id
+              AND e.batch_offset = (i.index - b.first_index)::smallint
+            ORDER BY i.place`,
+    values: [options.indexes, options.epoch],
+  });
+  return rows.map((row) => ({ ...toStored(row), epoch: options.epoch }));
 }
 
 const CURSOR_PAGE_COUNT = 500;
@@ -168,8 +193,15 @@ export function toBody(entry: StoredEntry): EntryBody | undefined {
  */
 export async function* streamBodies(
   database: Database,
-  options: { readonly tenantId: TenantId; readonly epoch: number; readonly size: number },
+  options: {
+    readonly tenantId: TenantId;
+    readonly epoch: number;
+    readonly size: number;
+    /** First position; those before it are left out. */
+    readonly from?: number;
+  },
 ): AsyncGenerator<ExportedBody> {
+  const from = options.from ?? 0;
   const tenantId = parseTenantId(options.tenantId);
   const tx = await database.pool.connect();
   let isBroken = true;
@@ -181,6 +213,8 @@ export async function* streamBodies(
          FROM ledger.entries e JOIN ledger.batches b ON b.batch_id = e.batch_id
         WHERE ${OF_TENANT} AND e.body IS NOT NULL AND b.epoch = ${Number(options.epoch)}
           AND b.first_index + e.batch_offset < ${Number(options.size)}
+          AND b.first_index > ${Number(from) - BATCH_ENTRIES_COUNT_MAX}
+          AND b.first_index + e.batch_offset >= ${Number(from)}
         ORDER BY b.first_index, e.batch_offset`,
     );
     for (;;) {

@@ -27,3 +27,16 @@ export const BACKOFF_MS_MAX = 5_000;
 /** Items of one page and of one request for proofs. */
 export const PAGE_ITEMS_COUNT_MAX = 1_000;
 export const PROOF_ITEMS_COUNT_MAX = 256;
+
+/** Positions that share a page of the index: their offsets fit two bytes, a page of them two kilobytes. */
+export const INDEX_PAGE_WIDTH = 1_024;
+/** What one step of the index takes up. */
+export const INDEX_STEP_BATCHES_COUNT_MAX = 4_096;
+export const INDEX_STEP_POSITIONS_COUNT_MAX = 8_192;
+/** How often the indexer looks whether the log has grown. */
+export const INDEX_INTERVAL_MS = 1_000;
+/** Longest that a search spends on taking up what is new before it looks. */
+export const SEARCH_CATCH_UP_MS = 50;
+/** Pages of the index that are read at once, and at most for one answer. */
+export const SEARCH_PAGES_COUNT = 16;
+export const SEARCH_PAGES_COUNT_MAX = 256;

@@ -32,6 +32,23 @@ export async function proveEntries(
   return new Map(entries.map((entry, at) => [entry.entryId, answers[at] ?? toAnswer(entry)]));
 }
 
+/** Entries as they are answered, with their proofs where a checkpoint covers them and they are asked for. */
+export async function proveStored(
+  ledger: CellLedger,
+  entries: readonly StoredEntry[],
+  withProofs: boolean,
+): Promise<readonly EntryAnswer[]> {
+  const { epoch } = ledger;
+  if (!withProofs) return entries.map((entry) => toPlacedAnswer(entry, epoch));
+  const checkpoint = await ledger.store.readCheckpoint(epoch);
+  return Promise.all(
+    entries.map((entry) =>
+      // A proof leads to the checkpoint of the epoch that is open.
+      entry.epoch === epoch ? prove(ledger, entry, checkpoint) : toPlacedAnswer(entry, epoch),
+    ),
+  );
+}
+
 /** The tenant's newest entries, without proofs. */
 export async function listNewest(
   { database, ledger }: ProofPorts,
@@ -47,6 +64,11 @@ export async function listNewest(
     listEntries(tx, { epoch, before, limit: options.limit }),
   );
   return entries.map(toAnswer);
+}
+
+function toPlacedAnswer(entry: StoredEntry, epoch: number): EntryAnswer {
+  const isOlder = entry.epoch !== undefined && entry.epoch !== epoch;
+  return { ...toAnswer(entry), ...(isOlder ? { epoch: entry.epoch } : {}) };
 }
 
 function toAnswer(entry: StoredEntry): EntryAnswer {

@@ -137,39 +137,54 @@ function registerEntryRoutes(
       return { items, ...(last === undefined ? {} : { nextPageToken: last.entry }) };
     },
   );
-  app.get<{ Querystring: { size?: number } }>(
+  app.get<{ Querystring: { size?: number; from?: number } }>(
     '/v1/ledger/bodies',
     {
       config: { ...own, priority: 'bulk' },
       schema: {
         summary: 'The tenant’s bodies with salts in the order of the log, as an export has them',
         tags: ['ledger'],
-        querystring: Type.Object({ size: Type.Integer({ minimum: 0 }) }),
+        description:
+          'With `from` the answer ends after some megabytes: go on from behind the last index until none comes.',
+        querystring: Type.Object({
+          size: Type.Integer({ minimum: 0 }),
+          from: Type.Optional(Type.Integer({ minimum: 0 })),
+        }),
       },
     },
     async (request, reply) => {
-      const { size = 0 } = request.query;
+      const { size = 0, from } = request.query;
       const { tenantId } = request.credential;
-      const lines = toLines({ database: services.database, tenantId, epoch: ledger.epoch, size });
+      const { epoch } = ledger;
+      const lines = toLines({ database: services.database, tenantId, epoch, size, from });
       return reply.type('application/x-ndjson').send(Readable.from(lines, { objectMode: false }));
     },
   );
 }
 
 const LINES_SIZE_MAX = 65_536;
+/** Length of an answer after which its reader asks for the next. */
+const PART_SIZE_MAX = 8 * 1_048_576;
 
 async function* toLines(options: {
   readonly database: CellServices['database'];
   readonly tenantId: TenantId;
   readonly epoch: number;
   readonly size: number;
+  readonly from: number | undefined;
 }): AsyncGenerator<string> {
   let text = '';
-  for await (const body of streamBodies(options.database, options)) {
+  let told = 0;
+  for await (const body of streamBodies(options.database, {
+    ...options,
+    from: options.from ?? 0,
+  })) {
     text += toBodyLine(body);
     if (text.length < LINES_SIZE_MAX) continue;
     yield text;
+    told += text.length;
     text = '';
+    if (options.from !== undefined && told >= PART_SIZE_MAX) return;
   }
   if (text !== '') yield text;
 }

@@ -10,10 +10,7 @@ import {
   inspectExport,
   parseCheckpoint,
   parseNote,
-  parseTlogPolicy,
   parseVerifierKey,
-  type TlogPolicy,
-  toVerifierKeyText,
 } from '@bailiwick/ledger/verify';
 import { type Cell, unwrap } from '@bailiwick/sdk';
 import type { Context } from '../context.ts';
@@ -21,6 +18,7 @@ import { CliError } from '../errors.ts';
 import { EXIT } from '../exit.ts';
 import { toTable } from '../output.ts';
 import { argument } from './input.ts';
+import { findLogKey, readPolicy } from './ledger-key.ts';
 import { judgeWitnesses, toWitnessText, type WitnessReport } from './ledger-witnesses.ts';
 import type { Input } from './run.ts';
 
@@ -91,11 +89,17 @@ async function readCheckpoint(
   return { checkpoint: found ?? newest, isCosigned: found !== undefined };
 }
 
-/** The tenant's bodies, in the order of the log. */
-async function* listBodies(cell: Cell, size: number): AsyncGenerator<ExportedBody> {
-  const bytes = unwrap(await cell.ledger.bodies(size, { deadlineMs: 120_000 })) ?? Buffer.alloc(0);
-  for (const line of bytes.toString('utf8').split('\n')) {
-    if (line !== '') yield parseBodyLine(line);
+/** The tenant's bodies, in the order of the log, some megabytes at a time. */
+export async function* listBodies(cell: Cell, size: number): AsyncGenerator<ExportedBody> {
+  for (let from = 0; ; ) {
+    const part = unwrap(await cell.ledger.bodies(size, { deadlineMs: 120_000, from }));
+    if (part === undefined || part.length === 0) return;
+    for (const line of part.toString('utf8').split('\n')) {
+      if (line === '') continue;
+      const body = parseBodyLine(line);
+      yield body;
+      from = body.index + 1;
+    }
   }
 }
 
@@ -111,7 +115,8 @@ function parseBodyLine(line: string): ExportedBody {
 export async function runLedgerVerify(context: Context, { args, options }: Input): Promise<void> {
   const directory = path.resolve(argument(args, 0));
   const policy = readPolicy(options['policy']);
-  const key = await findKey(context, { directory, stated: options['key'], policy });
+  const origin = readFileSync(path.join(directory, 'checkpoint'), 'utf8').split('\n')[0] ?? '';
+  const key = await findLogKey(context, { origin, stated: options['key'], policy });
   const stated: unknown = options['earlier'];
   const earlier = typeof stated === 'string' ? readFileSync(stated) : undefined;
   const witnessed =
@@ -135,10 +140,6 @@ export async function runLedgerVerify(context: Context, { args, options }: Input
     ),
   );
   if (!isVerified) process.exitCode = EXIT.unverified;
-}
-
-function readPolicy(stated: unknown): TlogPolicy | undefined {
-  return typeof stated === 'string' ? parseTlogPolicy(readFileSync(stated)) : undefined;
 }
 
 /** Checks an export offline: nothing but the directory and the log's key is used. */
@@ -175,31 +176,6 @@ function listFiles(directory: string, below = ''): string[] {
     return statSync(path.join(directory, relative)).isDirectory()
       ? listFiles(directory, relative)
       : [relative];
-  });
-}
-
-/** The log's key: stated, or of the configuration. Never out of the export, which could bring its own. */
-async function findKey(
-  context: Context,
-  {
-    directory,
-    stated,
-    policy,
-  }: {
-    readonly directory: string;
-    readonly stated: unknown;
-    readonly policy: TlogPolicy | undefined;
-  },
-): Promise<string> {
-  if (typeof stated === 'string') return readFileSync(stated, 'utf8').trim();
-  const origin = readFileSync(path.join(directory, 'checkpoint'), 'utf8').split('\n')[0] ?? '';
-  const log = policy?.logs.find(({ key }) => key.name === origin);
-  if (log !== undefined) return toVerifierKeyText(log.key);
-  const { cells } = await context.config();
-  const found = Object.values(cells).find(({ cell }) => origin.startsWith(`${cell}/`))?.ledgerKey;
-  if (found !== undefined) return found;
-  throw new CliError('CLI_USAGE_WRONG', `the configuration has no key for the log \`${origin}\``, {
-    hint: 'give the verifier key you got from elsewhere with `--key <file>`',
   });
 }
 

@@ -227,6 +227,45 @@ function registerTrust(program: Command): void {
     .description('the newest entries of the tenant')
     .option('--count <count>', 'how many', '20')
     .action(lazy(async () => (await import('./ledger.ts')).runLedgerTail));
+  registerLedgerSearch(ledger);
+}
+
+function registerLedgerSearch(ledger: Command): void {
+  ledger
+    .command('search <residency>')
+    .description('own entries by what they tell; all conditions hold at once')
+    .option('--kind <list>', 'any of these, such as key,erasure')
+    .option('--subject <file>', 'the application’s own id of a person; `-` reads stdin')
+    .option('--subject-id <id>', 'a person by the id that the cell gave')
+    .option('--action <name>', 'what the flow does')
+    .option('--flow-purpose <name>', 'what the flow is for')
+    .option('--location <jurisdiction>', 'where the flow goes to')
+    .option('--destination <id>', 'cell, provider or reader that the flow goes to')
+    .option('--class <name>', 'class of the data')
+    .option('--category <name>', 'category of the data')
+    .option('--outcome <outcome>', 'allow or deny')
+    .option('--rule <id>', 'a rule that decided')
+    .option('--key <id>', 'a key that the entry is about')
+    .option('--actor <account>', 'who acted')
+    .option('--role <name>', 'the role of who acted')
+    .option('--collection <id>')
+    .option('--code <code>', 'code of a refusal')
+    .option('--from <instant>', 'at this instant or later (RFC 3339)')
+    .option('--to <instant>', 'before this instant (RFC 3339)')
+    .option('--oldest', 'the oldest first')
+    .option('--count <count>', 'entries of a page', '50')
+    .option('--page-token <token>', 'the next page')
+    .option('--proofs', 'with inclusion proofs')
+    .option('--format <format>', 'table, jsonl, or ocsf (for a SIEM)', 'table')
+    .option('--all', 'every page, with jsonl and ocsf')
+    .action(lazy(async () => (await import('./ledger-search.ts')).runLedgerSearch));
+  ledger
+    .command('inclusion <residency> <entryId>')
+    .description('prove that an entry is in the log; anything wrong exits with 4')
+    .option('--output <file>', 'write the proof (C2SP tlog-proof)')
+    .option('--key <file>', 'the log’s verifier key, from elsewhere than the cell')
+    .option('--policy <file>', 'whose cosignatures must be there (C2SP tlog-policy)')
+    .action(lazy(async () => (await import('./ledger-search.ts')).runLedgerInclusion));
 }
 
 function registerWitness(program: Command): void {
