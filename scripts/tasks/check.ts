@@ -20,6 +20,7 @@ const where = room === undefined ? undefined : findRoom(room);
 const CHECK_STEPS: readonly Step[] = [
   { name: 'format and lint', command: ['biome', 'check', '--error-on-warnings', where ?? '.'] },
   { name: 'types', command: ['tsc', '--project', '.'] },
+  { name: 'types of the portal', command: ['tsc', '--project', 'apps/portal'] },
   {
     name: 'unit tests',
     command: ['vitest', 'run', '--project', 'unit', ...(where ? [where] : [])],

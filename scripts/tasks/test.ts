@@ -44,6 +44,7 @@ const status = await runSteps(
   [
     { name: 'format and lint', command: ['biome', 'check', '--error-on-warnings', '.'] },
     { name: 'types', command: ['tsc', '--project', '.'] },
+    { name: 'types of the portal', command: ['tsc', '--project', 'apps/portal'] },
     { name: 'generated files', command: ['node', 'scripts/tasks/generate.ts', '--check'] },
     vitest('unit'),
     vitest('system'),

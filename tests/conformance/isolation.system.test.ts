@@ -573,6 +573,31 @@ const PROBES: Readonly<Record<string, Probe>> = {
       status: 404,
     });
   },
+  'GET /v1/session': async () => {
+    const answer = await actors.shop.call('GET', '/v1/session');
+    expect(answer.body.tenant, answer.text).toBe(other.tenantId);
+    expectNothingOf(answer);
+  },
+  // A token is no session: there is nothing of anybody's to end.
+  'DELETE /v1/session': async () => {
+    const answer = await actors.shop.call('DELETE', '/v1/session');
+    expect(answer.status, answer.text).toBe(404);
+    expectNothingOf(answer);
+  },
+  'POST /v1/sign-ins': async () => {
+    const page = { 'bailiwick-portal': '1' };
+    const begin = async (tenant: string): Promise<Answer> =>
+      actors.shop.call('POST', '/v1/sign-ins', { tenant }, page);
+    const [found, absent] = [await begin(victim.tenant.tenantId), await begin(likeEntry())];
+    expect(found.status, found.text).toBe(404);
+    expect(toRefusal(found)).toEqual(toRefusal(absent));
+    expectNothingOf(found);
+  },
+  'GET /v1/sign-in-answers': async () => {
+    const answer = await actors.shop.call('GET', '/v1/sign-in-answers?code=x&state=y');
+    expect(answer.status, answer.text).toBe(303);
+    expectNothingOf(answer);
+  },
   'GET /v1/health': ownOnly('shop', 'GET', '/v1/health'),
   'POST /v1/tokens': async () => {
     const [own, theirs] = [other.accounts['shop'], victim.tenant.accounts['shop']];
@@ -624,6 +649,8 @@ const OPEN = new Set([
   'GET /v1/ledger/tile/{*}',
   'GET /v1/health',
   'POST /v1/tokens',
+  'POST /v1/sign-ins',
+  'GET /v1/sign-in-answers',
 ]);
 
 const toPath = (route: string): { readonly method: Method; readonly path: string } => {
@@ -642,7 +669,7 @@ const toPath = (route: string): { readonly method: Method; readonly path: string
 
 describe('every route of the document', () => {
   it('has its probe here, and every probe its route', () => {
-    expect(routes.size).toBeGreaterThanOrEqual(36);
+    expect(routes.size).toBeGreaterThanOrEqual(40);
     expect([...routes].sort()).toEqual(Object.keys(PROBES).sort());
   });
 

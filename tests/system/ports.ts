@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ports for a whole demonstration: one control plane, one router, four cells, all laid out from one first
+// Ports for a whole demonstration: one control plane, one router, one identity provider, four cells, all laid out from one first
 // port. Chosen by chance below the range from which the system hands out ports by itself.
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
@@ -14,7 +14,7 @@ export function toDemoPorts(firstPort: number): readonly number[] {
   const cells = [1, 2, 3, 4].flatMap((cell) =>
     [0, 1, 2, 3].map((service) => firstPort + 10 * cell + service),
   );
-  return [firstPort, firstPort + 1, firstPort + 2, ...cells];
+  return [firstPort, firstPort + 1, firstPort + 2, firstPort + 3, ...cells];
 }
 
 function isFree(port: number): Promise<boolean> {

@@ -11,7 +11,11 @@ import { ISSUER_ANSWER_SIZE_BYTES_MAX } from './limits.ts';
 export async function fetchBounded(
   from: typeof fetch,
   url: string,
-  options: { readonly signal: AbortSignal },
+  options: {
+    readonly signal: AbortSignal;
+    /** Sent as `application/x-www-form-urlencoded` by POST. */
+    readonly form?: URLSearchParams;
+  },
 ): Promise<Response> {
   let response: Response;
   try {
@@ -19,6 +23,7 @@ export async function fetchBounded(
       redirect: 'error',
       signal: options.signal,
       headers: { accept: 'application/json' },
+      ...(options.form === undefined ? {} : { method: 'POST', body: options.form }),
     });
   } catch (cause) {
     throw new OidcError('OIDC_ISSUER_UNAVAILABLE', 'the issuer cannot be reached', { cause });

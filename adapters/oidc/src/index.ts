@@ -26,6 +26,12 @@ export {
 } from './oidc-issuer.ts';
 export { createReplayGuard, type ReplayGuard } from './replay-guard.ts';
 export {
+  createSignInClient,
+  type SignInClient,
+  type SignInClientTerms,
+  type SignInRequestParts,
+} from './sign-in-client.ts';
+export {
   ACCESS_TOKEN_TYPE,
   type AccessTokenVerifier,
   createAccessTokenVerifier,

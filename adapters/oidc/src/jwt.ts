@@ -21,7 +21,8 @@ export interface TokenKey {
 
 export interface TokenRules {
   readonly clock: Clock;
-  readonly type: string;
+  /** `typ` that the header must have; several where a standard leaves it open, '' for none at all. */
+  readonly type: string | readonly string[];
   readonly algorithms: readonly string[];
   readonly issuer: string;
   readonly audience: string;
@@ -94,11 +95,14 @@ export async function verifyJwt(
   rules: TokenRules,
 ): Promise<JWTPayload & { readonly exp: number; readonly iat: number }> {
   if (token.length > TOKEN_LENGTH_MAX) throw toInvalidToken('malformed');
+  if (typeof rules.type !== 'string' && !rules.type.includes(readHeader(token).typ ?? '')) {
+    throw toInvalidToken('type');
+  }
   const nowMs = rules.clock.nowMs();
   const { toleranceMs = 0 } = rules;
   const options = {
     algorithms: [...rules.algorithms],
-    typ: rules.type,
+    ...(typeof rules.type === 'string' ? { typ: rules.type } : {}),
     issuer: rules.issuer,
     audience: rules.audience,
     currentDate: new Date(nowMs),

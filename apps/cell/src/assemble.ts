@@ -38,11 +38,13 @@ import { type BundleInForce, parseCellKey } from './law/law-in-force.ts';
 import { createLawStore } from './law/law-store.ts';
 import { type CellLedger, createCellLedger } from './ledger/cell-ledger.ts';
 import { observeLocation } from './location.ts';
+import { readPortalFiles } from './portal/portal-files.ts';
 import { countEntries } from './rollups/counted-entries.ts';
-import { registerInternalRoutes, registerPublicRoutes } from './routes.ts';
+import { type PublicRouteParts, registerInternalRoutes, registerPublicRoutes } from './routes.ts';
 import type { CellRuntime } from './runtime.ts';
 import { createPublicServer } from './server.ts';
 import type { EntryWriter } from './services.ts';
+import { withSessions } from './sign-ins/session-credentials.ts';
 import { takeTenants } from './tenants/take-tenants.ts';
 import { type CellWitnesses, openCellWitnesses } from './witnesses/cell-witnesses.ts';
 
@@ -157,9 +159,14 @@ function toTrust({ cell, control, trust }: CellConfig): Parameters<typeof create
 async function build(parts: Parts): Promise<Cell> {
   const { config, clock, law, ledger, keys, database, log, secrets } = parts;
   const runtime = toRuntime(parts);
-  const signIns = createSignInDirectory({ clock, database, macKey: secrets.macKey, log });
+  const signIns = createSignInDirectory({
+    ...{ clock, database, macKey: secrets.macKey, log },
+    ...toRedirect(config),
+  });
   const tenants = toTenantDirectory(law, signIns);
-  const { credentials, issuer, forget } = toCredentials(parts, tenants);
+  const { credentials: bearers, issuer, forget } = toCredentials(parts, tenants);
+  const portal = openPortal(parts, { runtime, tenants, signIns });
+  const credentials = portal === undefined ? bearers : withSessions(bearers, portal.signIns);
   const admission = createAdmission(config.limits);
   observeQueues(parts, admission);
   followBundles(parts, runtime.entries, signIns);
@@ -180,6 +187,7 @@ async function build(parts: Parts): Promise<Cell> {
     keys,
     witnesses,
     tokens: { clock, database, audience: config.public.name, issuer, credentials, tenants },
+    ...(portal === undefined ? {} : { portal }),
   });
   const internalServer = createInternalServer(runtime, parts.identity);
   const onChange = (tenantId: TenantId): void => {
@@ -218,6 +226,29 @@ async function build(parts: Parts): Promise<Cell> {
     start: () => background.start(),
     stop: () => stop(parts, running),
   };
+}
+
+function toRedirect({ portal }: CellConfig): { readonly redirectUri?: string } {
+  return portal === undefined ? {} : { redirectUri: `${portal.origin}/v1/sign-in-answers` };
+}
+
+function openPortal(
+  { config, clock, random, database, secrets }: Parts,
+  known: {
+    readonly runtime: CellRuntime;
+    readonly tenants: TenantDirectory;
+    readonly signIns: SignInDirectory;
+  },
+): PublicRouteParts['portal'] {
+  if (config.portal === undefined) return undefined;
+  const { directory, origin } = config.portal;
+  const { runtime: services, ...directories } = known;
+  const signIns = {
+    ...{ clock, random, database, services, origin, ...directories },
+    cellId: config.cell,
+    macKey: secrets.macKey,
+  };
+  return { signIns, files: readPortalFiles(directory) };
 }
 
 function toRuntime(parts: Parts): CellRuntime {

@@ -4,6 +4,7 @@
 import Fastify from 'fastify';
 import { toErrorReference } from './error-reference.ts';
 import { registerPublicRoutes } from './routes.ts';
+import type { SignInPorts } from './sign-ins/routes.ts';
 
 /** A part that can be kept and asked for parts of its own, and does nothing. */
 function createHollow(): unknown {
@@ -24,6 +25,7 @@ export async function generate(): Promise<Readonly<Record<string, string>>> {
     keys: parts.keys,
     witnesses: parts.witnesses,
     tokens: parts.tokens,
+    portal: { signIns: createHollow() as SignInPorts, files: new Map() },
   });
   await app.ready();
   const text = `${JSON.stringify(app.swagger(), null, 2)}\n`;

@@ -17,9 +17,12 @@ import { registerLedgerRoutes } from './ledger/routes.ts';
 import { registerEntrySearchRoutes } from './ledger/search-routes.ts';
 import { registerOpenApi } from './openapi.ts';
 import { registerOpeningRoutes } from './openings/routes.ts';
+import type { PortalFile } from './portal/portal-files.ts';
+import { registerPortalRoutes } from './portal/routes.ts';
 import { registerRecordRoutes } from './records/routes.ts';
 import type { CellRuntime } from './runtime.ts';
 import { registerSealRoutes } from './seals/routes.ts';
+import { registerSignInRoutes, type SignInPorts } from './sign-ins/routes.ts';
 import { registerTenantRoutes } from './tenants/internal-routes.ts';
 import type { TokenPorts } from './tokens/issue-tokens.ts';
 import { registerTokenRoutes } from './tokens/routes.ts';
@@ -33,6 +36,11 @@ export interface PublicRouteParts {
   readonly keys: OpenKeyRing;
   readonly witnesses: CellWitnesses;
   readonly tokens: TokenPorts;
+  /** Absent: this cell serves no portal. */
+  readonly portal?: {
+    readonly signIns: SignInPorts;
+    readonly files: ReadonlyMap<string, PortalFile>;
+  };
 }
 
 /** Routes of the public listener. */
@@ -40,7 +48,7 @@ export async function registerPublicRoutes(
   app: FastifyInstance,
   parts: PublicRouteParts,
 ): Promise<void> {
-  const { runtime, ledger, keys, witnesses, tokens } = parts;
+  const { runtime, ledger, keys, witnesses, tokens, portal } = parts;
   await registerOpenApi(app);
   registerTokenRoutes(app, tokens);
   registerCharterRoutes(app, runtime);
@@ -62,6 +70,9 @@ export async function registerPublicRoutes(
   registerTransferRoutes(app, runtime);
   registerDeliveryRoutes(app, runtime);
   registerHealthRoutes(app, runtime);
+  if (portal === undefined) return;
+  registerSignInRoutes(app, portal.signIns);
+  registerPortalRoutes(app, portal.files);
 }
 
 export interface InternalRouteParts {

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The operator's way to the control plane and to cells' internal listeners: mTLS with SPIFFE identities.
-import type { Account, CharterAnswer, TenantAnswer, TenantRequest } from '@bailiwick/contracts';
+import type {
+  Account,
+  CharterAnswer,
+  SignInRequest,
+  TenantAnswer,
+  TenantRequest,
+} from '@bailiwick/contracts';
 import {
   createMtlsConnector,
   type Identity,
@@ -95,4 +101,13 @@ export async function putAccounts(
 ): Promise<void> {
   const path = `/internal/v1/tenants/${encodeURIComponent(tenant)}/accounts`;
   unwrap(await cell.call({ method: 'PUT', path, body: { accounts } }));
+}
+
+/** Tells a cell what the groups of a tenant's identity provider mean there. */
+export async function putSignIn(
+  cell: Transport,
+  { tenant, signIn }: { readonly tenant: string; readonly signIn: SignInRequest },
+): Promise<void> {
+  const path = `/internal/v1/tenants/${encodeURIComponent(tenant)}/sign-in`;
+  unwrap(await cell.call({ method: 'PUT', path, body: signIn }));
 }

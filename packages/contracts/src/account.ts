@@ -51,6 +51,12 @@ export interface SignInRequest {
   readonly grants: Readonly<Record<string, SignInGrant>>;
   /** `acr` values to assurance. */
   readonly assurances?: Readonly<Record<string, Assurance>>;
+  /** This cell's client at the provider, with which people sign in to the portal; absent: nobody does. */
+  readonly portal?: {
+    readonly clientId: string;
+    /** Default `openid`. */
+    readonly scope?: string;
+  };
 }
 
 const strict = { additionalProperties: false };
@@ -104,6 +110,15 @@ export const SignInRequestSchema: TSchema = Type.Object(
       Type.Record(Type.String({ minLength: 1, maxLength: 255 }), oneOf(ASSURANCES), {
         maxProperties: 32,
       }),
+    ),
+    portal: Type.Optional(
+      Type.Object(
+        {
+          clientId: Type.String({ pattern: '^[\\x21-\\x7e]{1,255}$' }),
+          scope: Type.Optional(Type.String({ pattern: '^[\\x21-\\x7e ]{1,255}$' })),
+        },
+        strict,
+      ),
     ),
   },
   strict,

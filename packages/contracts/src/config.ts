@@ -28,6 +28,13 @@ export interface CellConfig {
     readonly keyFile: string;
   };
   readonly internal: { readonly host: string; readonly port: number };
+  /** The web application for the tenants' people; absent: none is served and nobody signs in. */
+  readonly portal?: {
+    /** Where the built application lies. */
+    readonly directory: string;
+    /** How browsers name this cell, `https://<name>[:<port>]`; where providers send people back to. */
+    readonly origin: string;
+  };
   /** SPIFFE X.509-SVID of the cell, its key and the trust bundle. */
   readonly identity: {
     readonly certFile: string;
@@ -119,6 +126,15 @@ export const CellConfigSchema: TSchema = Type.Object(
       strict,
     ),
     internal: Type.Object({ host: Host, port: Port }, strict),
+    portal: Type.Optional(
+      Type.Object(
+        {
+          directory: Path,
+          origin: Type.String({ pattern: '^https://[a-z0-9.-]{1,253}(?::[0-9]{1,5})?$' }),
+        },
+        strict,
+      ),
+    ),
     identity: Identity,
     database: Type.Object(
       {

@@ -15,6 +15,7 @@ import type { FastifyInstance } from 'fastify';
 import { CellError } from '../errors.ts';
 import { requireOperator } from '../internal/peer.ts';
 import type { CellRuntime } from '../runtime.ts';
+import { deleteSessions } from '../sign-ins/session-store.ts';
 import { listAccounts, putAccounts } from './account-store.ts';
 import { putSignIn } from './tenant-store.ts';
 
@@ -72,6 +73,8 @@ export function registerTenantRoutes(
       });
       await runtime.database.withTenant(tenantId, async (tx) => {
         await putSignIn(tx, request.body);
+        // What a group meant when somebody signed in may no longer be so.
+        await deleteSessions(tx);
         await runtime.entries.insertPrepared(tx, [entry]);
       });
       onChange(tenantId);

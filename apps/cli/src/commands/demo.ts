@@ -133,7 +133,7 @@ async function useSystem({ output, globals }: Context, plan: Plan, system: Syste
     if (plan.isStoryTold) await tellStory(stage);
     const { steps } = stage.narrator;
     const value = { v: 1, state: layout.state, clientConfig: file, steps };
-    output.result(value, () => toClosing(plan));
+    output.result(value, () => toClosing(plan, stage.tenant));
     if (!plan.isOnce) await new Promise(() => undefined);
   } finally {
     await actors.close();
@@ -185,7 +185,7 @@ async function load(work: Work): Promise<Stage> {
   return { narrator: createNarrator(output), actors, operator, system, loaded, tenant };
 }
 
-function toClosing({ layout, isOnce }: Plan): string {
+function toClosing({ layout, isOnce }: Plan, tenant: string): string {
   const lines = [
     '',
     `router   https://${layout.router.name}:${layout.router.port} (127.0.0.1)`,
@@ -197,8 +197,14 @@ function toClosing({ layout, isOnce }: Plan): string {
     '',
   ];
   if (isOnce) return lines.join('\n');
+  const [first] = layout.cells;
   return [
     ...lines,
+    'The portal, in a browser on this machine (each cell has its own; it asks who you are, no password):',
+    `  ${first?.origin ?? ''}/portal/?tenant=${tenant}`,
+    `  Its certificate is signed by ${path.join(layout.authority, 'authority.pem')}:`,
+    '  trust that for a while, or tell the browser to go on.',
+    '',
     'Try, in another terminal of this checkout:',
     '  npx bailiwick status',
     '  npx bailiwick ingest <orders.csv>',

@@ -10,6 +10,7 @@ export const NEIGHBOUR = 'bookshop';
 export const TENANCIES: readonly Tenancy[] = [
   {
     name: RETAILER,
+    hasPeople: true,
     accounts: [
       {
         name: 'shop-service',

@@ -22,6 +22,7 @@ import { CliError } from '../errors.ts';
 import { createTenant, getCharter, listTenants, type Operator, putAccounts } from '../operator.ts';
 import { toIdentityFiles, toPublicKeyText, writeSecret } from './identities.ts';
 import type { CellPlan, Layout } from './layout.ts';
+import { preparePeople } from './people.ts';
 import { APPROVERS, type System, toApproverFile } from './system.ts';
 import { toLedgerKey } from './witnesses.ts';
 
@@ -37,6 +38,8 @@ export interface AccountPlan {
 export interface Tenancy {
   readonly name: string;
   readonly accounts: readonly AccountPlan[];
+  /** Its people sign in at the demonstration's identity provider. */
+  readonly hasPeople?: boolean;
 }
 
 const TAKEN_TIMEOUT_MS = 30_000;
@@ -160,6 +163,11 @@ export async function prepareTenancies(
   }
   for (const tenancy of tenancies) {
     await prepareAccounts({ layout, operator, remembered }, tenancy);
+    if (tenancy.hasPeople === true) {
+      const sign = (statement: ApprovalStatement): DsseEnvelope => approve(layout, statement);
+      const work = { layout, operator, approve: sign, untilTaken };
+      await preparePeople(work, remembered.tenants[tenancy.name] ?? '');
+    }
     writeFileSync(file, JSON.stringify(remembered, null, 2), { mode: 0o600 });
   }
   return writeClientFile(layout, {

@@ -68,8 +68,29 @@ function toControl({ control }: Layout, { bundleKey }: PinnedKeys): object {
   };
 }
 
+/** Name of a cell's client at the demonstration's identity provider. */
+export const toClientId = ({ residency }: CellPlan): string => `portal-${residency}`;
+
+/** Writes `identity-provider.yaml`. */
+export function writeIdentityProviderConfig({ identityProvider, cells }: Layout): string {
+  const { directory, port } = identityProvider;
+  const file = path.join(directory, 'identity-provider.yaml');
+  return writeConfig(file, 'the identity provider', {
+    port,
+    keyFile: toSecretFile(directory, 'signing-key.pem'),
+    clients: cells.map((plan) => ({
+      id: toClientId(plan),
+      redirectUri: `${plan.origin}/v1/sign-in-answers`,
+    })),
+  });
+}
+
 /** Writes a cell's `cell.yaml`, which its key service reads too. */
-export function writeCellConfig(layout: Layout, plan: CellPlan, keys: PinnedKeys): string {
+export function writeCellConfig(
+  layout: Layout,
+  plan: CellPlan,
+  { keys, portal }: { readonly keys: PinnedKeys; readonly portal: string },
+): string {
   const { directory, ports } = plan;
   const { certFile, keyFile } = toIdentityFiles(directory, 'public');
   return writeConfig(path.join(directory, 'cell.yaml'), `the cell ${plan.cell}`, {
@@ -81,6 +102,7 @@ export function writeCellConfig(layout: Layout, plan: CellPlan, keys: PinnedKeys
     operator: { jurisdiction: plan.operator, name: OPERATOR_NAME },
     public: { host: '127.0.0.1', port: ports.public, name: plan.name, certFile, keyFile },
     internal: { host: '127.0.0.1', port: ports.internal },
+    portal: { directory: portal, origin: plan.origin },
     identity: toIdentityFiles(directory),
     database: {
       urlFile: toSecretFile(directory, 'database-url'),

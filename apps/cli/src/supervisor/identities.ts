@@ -66,6 +66,13 @@ export function prepareSigningKey(file: string): string {
   return file;
 }
 
+/** Makes an RSA key in a file of its own (mode 0600) unless it is there: what most identity providers have. */
+export function prepareIssuerKey(file: string): void {
+  if (existsSync(file)) return;
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  writeSecret(file, String(privateKey.export({ type: 'pkcs8', format: 'pem' })));
+}
+
 /** Standard base64 of the 32 bytes of an Ed25519 public key. */
 export function toPublicKeyText(key: KeyObject): string {
   return key.export({ type: 'spki', format: 'der' }).subarray(-32).toString('base64');

@@ -17,6 +17,8 @@ export interface CellPlan {
   /** Jurisdiction whose law reaches its operator. */
   readonly operator: string;
   readonly name: string;
+  /** How browsers name it. */
+  readonly origin: string;
   readonly spiffeId: string;
   readonly keyServiceSpiffeId: string;
   readonly directory: string;
@@ -46,6 +48,12 @@ export interface Layout {
     readonly spiffeId: string;
   };
   readonly operator: { readonly directory: string; readonly spiffeId: string };
+  /** Where the demonstration's people sign in. */
+  readonly identityProvider: {
+    readonly directory: string;
+    readonly port: number;
+    readonly issuer: string;
+  };
   readonly cells: readonly CellPlan[];
 }
 
@@ -83,6 +91,11 @@ export function createLayout(options: {
       spiffeId: toSpiffeId('router'),
     },
     operator: { directory: at('operator'), spiffeId: toSpiffeId('operator/demo') },
+    identityProvider: {
+      directory: at('identity-provider'),
+      port: firstPort + 3,
+      issuer: `http://127.0.0.1:${firstPort + 3}`,
+    },
     cells: PLACES.map(({ residency, jurisdiction, operator }, index) => {
       const port = firstPort + 10 * (index + 1);
       return {
@@ -91,6 +104,7 @@ export function createLayout(options: {
         jurisdiction,
         operator,
         name: `${residency}.cells.${TRUST_DOMAIN}`,
+        origin: `https://${residency}.cells.${TRUST_DOMAIN}:${port}`,
         spiffeId: toSpiffeId(`cell/${residency}/main`),
         keyServiceSpiffeId: toSpiffeId(`key-service/${residency}/main`),
         directory: at('cells', residency),
@@ -108,6 +122,7 @@ export function listPorts(
     { port: layout.control.port, of: 'the control plane' },
     { port: layout.control.postgresPort, of: 'the control plane’s database' },
     { port: layout.router.port, of: 'the router' },
+    { port: layout.identityProvider.port, of: 'the identity provider' },
     ...layout.cells.flatMap(({ residency, ports }) => [
       { port: ports.public, of: `the cell ${residency}` },
       { port: ports.internal, of: `the cell ${residency} (internal)` },

@@ -13,16 +13,19 @@ import {
   toLogFile,
   writeCellConfig,
   writeControlConfig,
+  writeIdentityProviderConfig,
   writeRouterConfig,
 } from './config-files.ts';
 import { startCellDatabase, startControlDatabase, toSecretFile } from './databases.ts';
 import {
   listIdentities,
   prepareIdentities,
+  prepareIssuerKey,
   prepareSigningKey,
   toPublicKeyText,
 } from './identities.ts';
 import type { CellPlan, Layout } from './layout.ts';
+import { ensurePortal } from './portal.ts';
 import { assertPortsFree, assertRoom, claimState, toFileError } from './preflight.ts';
 import { writeLedgerPolicy } from './witnesses.ts';
 
@@ -58,6 +61,7 @@ function readPublicKey(file: string): string {
 
 /** Makes what must exist before a process starts: keys that nobody may create silently later. */
 function prepareKeys(layout: Layout): PinnedKeys {
+  prepareIssuerKey(toSecretFile(layout.identityProvider.directory, 'signing-key.pem'));
   const bundleFile = prepareSigningKey(toSecretFile(layout.control.directory, 'bundle-key.pem'));
   for (const { directory } of layout.cells) {
     prepareSigningKey(toSecretFile(directory, 'ledger-key.pem'));
@@ -101,8 +105,14 @@ class DemoSystem implements System {
     writeControlConfig(layout);
     writeRouterConfig(layout, this.keys);
     writeLedgerPolicy(layout);
-    for (const plan of layout.cells) writeCellConfig(layout, plan, this.keys);
-    await settle([this.#startMiddle(), ...layout.cells.map((plan) => this.#startCell(plan))]);
+    writeIdentityProviderConfig(layout);
+    const portal = await ensurePortal();
+    for (const plan of layout.cells) writeCellConfig(layout, plan, { keys: this.keys, portal });
+    await settle([
+      this.#startMiddle(),
+      this.#startIdentityProvider(),
+      ...layout.cells.map((plan) => this.#startCell(plan)),
+    ]);
   }
 
   async #startMiddle(): Promise<void> {
@@ -110,6 +120,12 @@ class DemoSystem implements System {
     await this.startControl();
     const { directory } = this.layout.router;
     await this.#startChild('router', directory, 'apps/router/src/main.ts');
+  }
+
+  async #startIdentityProvider(): Promise<void> {
+    const { directory } = this.layout.identityProvider;
+    const entry = 'apps/cli/src/identity-provider/main.ts';
+    await this.#startChild('identity-provider', directory, entry);
   }
 
   async #startCell(plan: CellPlan): Promise<void> {
@@ -182,8 +198,8 @@ class DemoSystem implements System {
 }
 
 /** The account that PostgreSQL runs under may pass through to its own directory; it can list nothing. */
-function makeDirectories({ control, router, cells }: Layout): void {
-  for (const { directory } of [control, router, ...cells]) {
+function makeDirectories({ control, router, identityProvider, cells }: Layout): void {
+  for (const { directory } of [control, router, identityProvider, ...cells]) {
     mkdirSync(directory, { recursive: true, mode: 0o711 });
   }
 }
