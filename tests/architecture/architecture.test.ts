@@ -15,7 +15,7 @@ import {
 const sources = readSources();
 const rooms = readRooms();
 const shipped = sources.filter((file) => !file.isTest);
-const DOMAIN = ['kernel', 'atlas', 'charter', 'policy', 'keys', 'ledger'].map(
+const DOMAIN = ['kernel', 'atlas', 'backups', 'charter', 'policy', 'keys', 'ledger'].map(
   (name) => `packages/${name}`,
 );
 

@@ -9,7 +9,18 @@ const KEYED = /^\s+([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+): (?:entry\(|[[{])/gm;
 
 /** First words that codes begin with (STYLE §4: `<ROOM>_<NOUN>_<PROBLEM>`). */
 export const ROOM_WORDS: readonly string[] = [
-  ...['ATLAS', 'CELL', 'CHARTER', 'CLI', 'COLLECTION', 'CONTRACT', 'CONTROL', 'DELIVERY'],
+  ...[
+    'ATLAS',
+    'BACKUP',
+    'BACKUPS',
+    'CELL',
+    'CHARTER',
+    'CLI',
+    'COLLECTION',
+    'CONTRACT',
+    'CONTROL',
+    'DELIVERY',
+  ],
   ...['IDEMPOTENCY', 'IMPORT', 'KERNEL', 'KEY', 'KEYS', 'LAW', 'LEDGER', 'OIDC', 'ORIGIN', 'PEER'],
   ...['PKI', 'POLICY', 'POSTGRES', 'RECORD', 'RESIDENCY', 'ROUTER', 'SDK', 'TRANSFER', 'WITNESS'],
 ];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-export { copyInto } from './copy.ts';
+export { type CopyOut, copyIn, copyInto, copyOut } from './copy.ts';
 export {
   createQueryBuilder,
   type Database,
@@ -21,7 +21,12 @@ export {
   CELL_SCOPE_ID,
   createPostgresLogStore,
 } from './log-store.ts';
-export { prepareCellDatabase, prepareControlDatabase, toRoleUrl } from './migrate.ts';
-export { CELL_ROLE, CONTROL_ROLE, KEYS_ROLE } from './role.ts';
+export {
+  prepareCellDatabase,
+  prepareControlDatabase,
+  readMigrations,
+  toRoleUrl,
+} from './migrate.ts';
+export { BACKUP_ROLE, CELL_ROLE, CONTROL_ROLE, KEYS_ROLE } from './role.ts';
 export { createPostgresWitnessStore } from './witness-store.ts';
 export { createPostgresWrapStore } from './wrap-store.ts';

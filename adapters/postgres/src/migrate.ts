@@ -2,12 +2,13 @@
 // Brings a database to the shape that this version expects: files in the order of their names, each in a
 // transaction of its own, each recorded with its hash. A file that changed after it was applied stops
 // everything: a database of unknown shape must not serve.
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Client } from 'pg';
 import { PostgresError } from './errors.ts';
-import { CELL_ROLE, CONTROL_ROLE, ensureRole, KEYS_ROLE } from './role.ts';
+import { grantBackups } from './grant-backups.ts';
+import { BACKUP_ROLE, CELL_ROLE, CONTROL_ROLE, ensureRole, KEYS_ROLE } from './role.ts';
 
 const MIGRATIONS_FOLDER = path.resolve(import.meta.dirname, '../migrations');
 const FILE_NAME = /^\d{3}-[a-z0-9-]+\.sql$/;
@@ -131,6 +132,7 @@ async function prepare(options: {
       await client.query(`GRANT CONNECT, TEMPORARY ON DATABASE ${database} TO ${role}`);
     }
     await migrate(client, readMigrations(options.kind));
+    if (options.kind === 'cell') await grantBackups(client);
   } finally {
     await client.end();
   }
@@ -146,13 +148,17 @@ export async function prepareCellDatabase(options: {
   readonly ownerUrl: string;
   readonly cellPassword: string;
   readonly keysPassword: string;
+  /** Absent: nobody can sign in to take backups. */
+  readonly backupPassword?: string;
 }): Promise<void> {
+  const { backupPassword = randomBytes(32).toString('base64url') } = options;
   await prepare({
     url: options.ownerUrl,
     kind: 'cell',
     roles: [
       { role: CELL_ROLE, password: options.cellPassword },
       { role: KEYS_ROLE, password: options.keysPassword },
+      { role: BACKUP_ROLE, password: backupPassword },
     ],
   });
 }

@@ -6,10 +6,12 @@ declare module 'pg-copy-streams' {
 
   export function from(statement: string): Writable &
     Submittable & {
+      readonly rowCount?: number;
       submit(connection: Connection): void;
     };
   export function to(statement: string): Readable &
     Submittable & {
+      readonly rowCount?: number;
       submit(connection: Connection): void;
     };
 }

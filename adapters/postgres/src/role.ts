@@ -9,6 +9,8 @@ import { PostgresError } from './errors.ts';
 export const CELL_ROLE = 'bailiwick_cell';
 /** Role of the key service: wraps and key states. */
 export const KEYS_ROLE = 'bailiwick_keys';
+/** Role of backups: reads every row of a cell's database, sealed values as they are, and writes nothing. */
+export const BACKUP_ROLE = 'bailiwick_backup';
 /** Role of the control plane. */
 export const CONTROL_ROLE = 'bailiwick_control';
 

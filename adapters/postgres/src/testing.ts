@@ -9,7 +9,7 @@ import { Client } from 'pg';
 import { type Database, openDatabase } from './database.ts';
 import { type EmbeddedServer, startEmbeddedServer } from './embedded-server.ts';
 import { prepareCellDatabase, prepareControlDatabase, toRoleUrl } from './migrate.ts';
-import { CELL_ROLE, CONTROL_ROLE, KEYS_ROLE } from './role.ts';
+import { BACKUP_ROLE, CELL_ROLE, CONTROL_ROLE, KEYS_ROLE } from './role.ts';
 
 /** Passwords of the roles in test databases; the server listens on loopback and is gone after the test. */
 const TEST_PASSWORD = 'test-password-0123456789';
@@ -23,6 +23,8 @@ export interface TestDatabase {
   /** `bailiwick_cell` (or `bailiwick_control`): bound by row security. */
   readonly url: string;
   readonly keysUrl: string;
+  /** `bailiwick_backup`: reads everything, writes nothing. */
+  readonly backupUrl: string;
   /** Opens a pool as the cell (or control) role; closed by `close`. */
   open(poolSize?: number): Database;
   /** Runs one statement as the superuser, outside row security. */
@@ -87,7 +89,7 @@ async function makeTemplate(url: string, kind: Kind): Promise<string> {
   const ownerUrl = withName(url, name);
   if (kind === 'cell') {
     const passwords = { cellPassword: TEST_PASSWORD, keysPassword: TEST_PASSWORD };
-    await prepareCellDatabase({ ownerUrl, ...passwords });
+    await prepareCellDatabase({ ownerUrl, ...passwords, backupPassword: TEST_PASSWORD });
   } else if (kind === 'control') {
     await prepareControlDatabase({ ownerUrl, controlPassword: TEST_PASSWORD });
   }
@@ -124,7 +126,7 @@ export async function withTestDatabase(options: { kind?: Kind } = {}): Promise<T
   const name = `bw_test_${randomBytes(6).toString('hex')}`;
   await run(server.url, `CREATE DATABASE ${name} TEMPLATE ${await ensureTemplate(server, kind)}`);
   const ownerUrl = withName(server.url, name);
-  const roles = kind === 'control' ? [CONTROL_ROLE] : [CELL_ROLE, KEYS_ROLE];
+  const roles = kind === 'control' ? [CONTROL_ROLE] : [CELL_ROLE, KEYS_ROLE, BACKUP_ROLE];
   if (kind !== 'empty') {
     await run(
       server.url,
@@ -138,6 +140,7 @@ export async function withTestDatabase(options: { kind?: Kind } = {}): Promise<T
     ownerUrl,
     url,
     keysUrl: toRoleUrl(ownerUrl, { role: KEYS_ROLE, password: TEST_PASSWORD }),
+    backupUrl: toRoleUrl(ownerUrl, { role: BACKUP_ROLE, password: TEST_PASSWORD }),
     open(poolSize = 4) {
       const database = openDatabase({ url, poolSize, applicationName: 'bailiwick-test' });
       opened.push(database);

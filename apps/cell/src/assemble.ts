@@ -18,6 +18,7 @@ import { createMeterInPlace, type Log, type MeterInPlace } from '@bailiwick/tele
 import type { FastifyInstance } from 'fastify';
 import { type Background, createBackground } from './background.ts';
 import { type Admission, createAdmission } from './backpressure.ts';
+import { type CellBackups, openCellBackups } from './backups/backup-service.ts';
 import { type CellSecrets, openCellSecrets } from './cell-secrets.ts';
 import { readSecretFile } from './config.ts';
 import { openPeerClient, type PeerClient } from './control/peer-client.ts';
@@ -74,6 +75,7 @@ export interface Cell {
   readonly keys: OpenKeyRing;
   readonly ledger: CellLedger;
   readonly witnesses: CellWitnesses;
+  readonly backups: CellBackups | undefined;
   readonly publicServer: FastifyInstance;
   readonly internalServer: FastifyInstance;
   readonly puller: BundlePuller;
@@ -126,7 +128,7 @@ export async function assembleCell(foundation: CellFoundation): Promise<Cell> {
   return build(parts);
 }
 
-async function prepareDatabase({ database }: CellConfig): Promise<void> {
+async function prepareDatabase({ database, backups }: CellConfig): Promise<void> {
   if (database.ownerUrlFile === undefined) return;
   const passwordOf = (file: string): string => {
     const url = URL.parse(readSecretFile(file));
@@ -137,6 +139,7 @@ async function prepareDatabase({ database }: CellConfig): Promise<void> {
     ownerUrl: readSecretFile(database.ownerUrlFile),
     cellPassword: passwordOf(database.urlFile),
     keysPassword: passwordOf(database.keysUrlFile),
+    ...(backups === undefined ? {} : { backupPassword: passwordOf(backups.urlFile) }),
   });
 }
 
@@ -172,7 +175,8 @@ async function build(parts: Parts): Promise<Cell> {
   followBundles(parts, runtime.entries, signIns);
   if (await law.restore()) await refreshSignIns(law.current(), signIns);
   const idempotency = createIdempotencyStore(database, secrets.macKey);
-  const witnesses = openCellWitnesses(parts);
+  const backups = await openCellBackups(runtime, ledger);
+  const witnesses = openCellWitnesses(parts, backups?.ledgerCopy);
   const publicServer = createPublicServer(runtime, {
     ...config.limits,
     name: config.public.name,
@@ -201,6 +205,7 @@ async function build(parts: Parts): Promise<Cell> {
     figures: parts.figures,
     onChange,
     witnesses,
+    backups,
   });
   const { identity, control, figures } = parts;
   const background = await createBackground({
@@ -208,12 +213,13 @@ async function build(parts: Parts): Promise<Cell> {
     rounds: witnesses.rounds,
     ledger,
   });
-  const running = { admission, background, publicServer, internalServer };
+  const running = { admission, background, backups, publicServer, internalServer };
   return {
     runtime,
     keys,
     ledger,
     witnesses,
+    backups,
     publicServer,
     internalServer,
     puller: background.puller,
@@ -223,7 +229,10 @@ async function build(parts: Parts): Promise<Cell> {
       await internalServer.listen({ host: config.internal.host, port: config.internal.port });
       return { publicPort: portOf(publicServer), internalPort: portOf(internalServer) };
     },
-    start: () => background.start(),
+    async start() {
+      await background.start();
+      backups?.start();
+    },
     stop: () => stop(parts, running),
   };
 }
@@ -383,6 +392,7 @@ const DRAIN_MS_MAX = 2_500;
 interface Running {
   readonly admission: Admission;
   readonly background: Background;
+  readonly backups: CellBackups | undefined;
   readonly publicServer: FastifyInstance;
   readonly internalServer: FastifyInstance;
 }
@@ -396,6 +406,7 @@ async function stop(parts: Parts, running: Running): Promise<void> {
   publicServer.server.closeAllConnections();
   await Promise.all([publicServer.close(), internalServer.close()]);
   await background.close();
+  await running.backups?.stop();
   await parts.ledger.stop();
   await parts.keys.close();
   await parts.control.close();

@@ -49,7 +49,9 @@ export type CellErrorCode =
   | 'TRANSFER_UNKNOWN'
   | 'TRANSFER_INVALID'
   | 'TRANSFER_UNSUPPORTED'
-  | 'DELIVERY_REFUSED';
+  | 'DELIVERY_REFUSED'
+  | 'BACKUP_DENIED'
+  | 'BACKUP_UNDER_WAY';
 
 export interface CellErrorOptions {
   readonly details?: Readonly<

@@ -3,6 +3,8 @@
 import type { TenantId } from '@bailiwick/kernel';
 import type { MeterInPlace } from '@bailiwick/telemetry';
 import type { FastifyInstance } from 'fastify';
+import type { CellBackups } from './backups/backup-service.ts';
+import { registerBackupRoutes } from './backups/routes.ts';
 import { registerCollectionRoutes } from './collections/routes.ts';
 import { registerDecisionRoutes } from './decisions/routes.ts';
 import { registerDeliveryRoutes, registerInternalDeliveryRoutes } from './deliveries/routes.ts';
@@ -80,13 +82,15 @@ export interface InternalRouteParts {
   readonly figures: MeterInPlace;
   readonly onChange: (tenantId: TenantId) => void;
   readonly witnesses: CellWitnesses;
+  readonly backups: CellBackups | undefined;
 }
 
 /** Routes of the internal listener. */
 export function registerInternalRoutes(app: FastifyInstance, parts: InternalRouteParts): void {
-  const { runtime, figures, onChange, witnesses } = parts;
+  const { runtime, figures, onChange, witnesses, backups } = parts;
   registerTenantRoutes(app, runtime, { onChange });
   registerInternalDeliveryRoutes(app, runtime);
   registerInternalWitnessRoutes(app, runtime, witnesses);
+  registerBackupRoutes(app, backups);
   registerInternalHealthRoutes(app, runtime, () => figures.toText());
 }

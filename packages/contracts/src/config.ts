@@ -13,6 +13,19 @@ export type ObservedLocation =
   /** A file that the platform writes: `{"provider": "aws", "region": "eu-central-1"}`. */
   | { readonly kind: 'instance-identity'; readonly file: string };
 
+/** Where backups go and how often. */
+export interface BackupsConfig {
+  readonly store: { readonly kind: 'directory'; readonly directory: string };
+  /** Where the store stands and whose law reaches who runs it; default the cell's own. */
+  readonly place?: { readonly jurisdiction: string; readonly operator: string };
+  /** 32 bytes in base64: seals backups. A copy of it belongs in a safe of the same jurisdiction. */
+  readonly keyFile: string;
+  /** Database URL of the role that reads everything and writes nothing. */
+  readonly urlFile: string;
+  readonly everyMinutes: number;
+  readonly keepDays: number;
+}
+
 /** Everything a cell is told at its start; durations and sizes have their unit in the name. */
 export interface CellConfig {
   readonly cell: CellId;
@@ -74,6 +87,8 @@ export interface CellConfig {
   readonly ledger: { readonly keyFile: string; readonly epoch: number };
   /** Absent: nobody cosigns this cell's checkpoints, and it cosigns nobody's. */
   readonly witnesses?: WitnessesConfig;
+  /** Absent: no backups are taken, and the ledger is not copied out of the database. */
+  readonly backups?: BackupsConfig;
   /** Key for access tokens, residency claims and deliveries; default `<state>/signing-key.pem`. */
   readonly signing?: { readonly keyFile: string };
   /** Directory for the last good bundle. Must exist. */
@@ -186,6 +201,21 @@ export const CellConfigSchema: TSchema = Type.Object(
       strict,
     ),
     witnesses: Type.Optional(WitnessesConfigSchema),
+    backups: Type.Optional(
+      Type.Object(
+        {
+          store: Type.Object({ kind: Type.Literal('directory'), directory: Path }, strict),
+          place: Type.Optional(
+            Type.Object({ jurisdiction: Jurisdiction, operator: Jurisdiction }, strict),
+          ),
+          keyFile: Path,
+          urlFile: Path,
+          everyMinutes: Count({ default: 7, maximum: 10_080 }),
+          keepDays: Count({ default: 35, maximum: 3_650 }),
+        },
+        strict,
+      ),
+    ),
     signing: Type.Optional(Type.Object({ keyFile: Path }, strict)),
     state: Path,
     telemetry: Type.Object(

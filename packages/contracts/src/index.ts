@@ -48,6 +48,7 @@ export {
   parseCollectionSchema,
 } from './collection.ts';
 export {
+  type BackupsConfig,
   type CellConfig,
   CellConfigSchema,
   type ObservedLocation,

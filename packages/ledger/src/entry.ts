@@ -32,6 +32,8 @@ export const ENTRY_KINDS = [
   'late-release',
   'observation',
   'epoch',
+  'backup',
+  'restore',
 ] as const;
 export type EntryKind = (typeof ENTRY_KINDS)[number];
 

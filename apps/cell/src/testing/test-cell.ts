@@ -153,29 +153,41 @@ export async function startTestCell(
     readonly witnesses?: Readonly<Record<string, unknown>>;
     /** Signs its checkpoints; default a new one. */
     readonly ledgerKey?: KeyObject;
+    /** Directory of an object store for backups; default: no backups. */
+    readonly backups?: string;
+    readonly backupKey?: string;
+    readonly backupPlace?: { readonly jurisdiction: string; readonly operator: string };
+    readonly epoch?: number;
+    /** A database that is there already; closed with the cell. */
+    readonly database?: TestDatabase;
+    /** Where customer keys and the erasable store lie; default in the cell's own directory. */
+    readonly keysDirectory?: string;
+    /** Another cell whose control plane and approvers this one trusts too. */
+    readonly sameTrustAs?: TestCell;
   } = {},
 ): Promise<TestCell> {
   const cellId = parseCellId(options.cell ?? 'eu-de/main');
-  const database = await withTestDatabase();
+  const database = options.database ?? (await withTestDatabase());
   const directory = mkdtempSync(path.join(tmpdir(), 'bailiwick-cell-'));
   try {
-    const control = toDsseSigner(newKey());
-    const approvers = [toDsseSigner(newKey()), toDsseSigner(newKey())];
+    const { sameTrustAs, ...rest } = options;
+    const control = sameTrustAs?.controlSigner ?? toDsseSigner(newKey());
+    const approvers = sameTrustAs?.approvers ?? [toDsseSigner(newKey()), toDsseSigner(newKey())];
     const config = await writeTestConfig({
-      cellId,
-      directory,
-      database,
-      control,
-      approvers,
-      ...options,
+      ...rest,
+      ...{ cellId, directory, database, control, approvers },
     });
+    const keysDirectory = options.keysDirectory ?? directory;
     const cell = await assembleCell({
       config,
       clock: systemClock,
       random: createSystemRandom(),
       log: openLog({ component: 'test', directory: config.telemetry.directory }),
       openKeys: (ports) =>
-        openLocalKeyRing({ ...ports, cellId, keysUrl: database.keysUrl, directory }),
+        openLocalKeyRing({
+          ...ports,
+          ...{ cellId, keysUrl: database.keysUrl, directory: keysDirectory },
+        }),
     });
     const test = new RunningTestCell({ cell, directory, database, approvers, control, cellId });
     if (options.isLawless !== true) {

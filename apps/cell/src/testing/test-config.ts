@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The files that a test's cell is configured with: identities, keys, secrets, folders.
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type CellConfig, parseCellConfig } from '@bailiwick/contracts';
@@ -35,6 +35,13 @@ export interface TestConfigOptions {
   readonly limits?: Readonly<Record<string, number>>;
   readonly witnesses?: Readonly<Record<string, unknown>>;
   readonly ledgerKey?: KeyObject;
+  /** Directory of an object store for backups, which must exist; default: no backups. */
+  readonly backups?: string;
+  /** 32 bytes, base64; default a new key. */
+  readonly backupKey?: string;
+  /** Where that store stands; default with the cell. */
+  readonly backupPlace?: { readonly jurisdiction: string; readonly operator: string };
+  readonly epoch?: number;
 }
 
 const LIMITS = {
@@ -86,12 +93,34 @@ export async function writeTestConfig(options: TestConfigOptions): Promise<CellC
       pollMs: 50,
     },
     trust: { approvers: approvers.map(toApprover), threshold: 2 },
-    ledger: { keyFile: write('ledger.pem', toPem(options.ledgerKey ?? newKey())), epoch: 1 },
+    ledger: {
+      keyFile: write('ledger.pem', toPem(options.ledgerKey ?? newKey())),
+      epoch: options.epoch ?? 1,
+    },
+    ...toBackups(options, write),
     ...(options.witnesses === undefined ? {} : { witnesses: options.witnesses }),
     state: at('state'),
     telemetry: { directory: at('logs'), level: 'debug' },
     limits: { ...LIMITS, ...options.limits },
   });
+}
+
+function toBackups(
+  { backups, backupKey, backupPlace, database }: TestConfigOptions,
+  write: (file: string, text: string) => string,
+): object {
+  if (backups === undefined) return {};
+  const key = backupKey ?? randomBytes(32).toString('base64');
+  return {
+    backups: {
+      store: { kind: 'directory', directory: backups },
+      ...(backupPlace === undefined ? {} : { place: backupPlace }),
+      keyFile: write('backup.key', key),
+      urlFile: write('backup-url', database.backupUrl),
+      everyMinutes: 7,
+      keepDays: 35,
+    },
+  };
 }
 
 const toPem = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }).toString();

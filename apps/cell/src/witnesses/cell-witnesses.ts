@@ -34,23 +34,27 @@ export function toWitnessName(cell: string): string {
 }
 
 /** Puts it together; nothing runs before `rounds.start`. @throws {CellError} `CELL_CONFIG_INVALID` */
-export function openCellWitnesses(ports: {
-  readonly config: CellConfig;
-  readonly ledger: CellLedger;
-  readonly database: Database;
-  readonly identity: Identity;
-  readonly law: CellLaw;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-}): CellWitnesses {
+export function openCellWitnesses(
+  ports: {
+    readonly config: CellConfig;
+    readonly ledger: CellLedger;
+    readonly database: Database;
+    readonly identity: Identity;
+    readonly law: CellLaw;
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly log: Log;
+  },
+  /** Copies the ledger out of the database; what it covers may be shown to witnesses. */
+  copy?: { reach(size: number): Promise<void> },
+): CellWitnesses {
   const { config, ledger, database } = ports;
   const { cosigners = [], intervalMs = 1000, quorum = QUORUM } = config.witnesses ?? {};
   const clients = cosigners.map((cosigner) => openWitnessClient(ports, cosigner));
   const { epoch } = ledger;
   return {
     witness: openWitness(ports),
-    rounds: createWitnessRounds({ ...ports, clients }, { intervalMs }),
+    rounds: createWitnessRounds({ ...ports, clients, copy }, { intervalMs }),
     hasCosigners: clients.length > 0,
     findCosigned: () => findCosigned(database, { epoch, quorum }),
   };

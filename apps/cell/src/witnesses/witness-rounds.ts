@@ -51,6 +51,8 @@ export interface WitnessRoundsPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Present: a checkpoint goes out only once what it covers lies outside the database as well. */
+  readonly copy?: { reach(size: number): Promise<void> } | undefined;
 }
 
 export interface WitnessRounds {
@@ -124,6 +126,7 @@ class Rounds implements WitnessRounds {
     const stored = await ledger.store.readCheckpoint(ledger.epoch);
     if (stored === undefined || this.#end.signal.aborted) return undefined;
     const checkpoint = parseCheckpoint(parseNote(stored.note).text);
+    await this.#ports.copy?.reach(checkpoint.size);
     const limit = AbortSignal.any([this.#end.signal, AbortSignal.timeout(ROUND_MS_MAX)]);
     const lines = await Promise.all(
       clients.map((client) =>

@@ -34,6 +34,7 @@ export function registerCommands(program: Command): void {
   registerRecords(program);
   registerTrust(program);
   registerWitness(program);
+  registerOperation(program);
 }
 
 function registerSystem(program: Command): void {
@@ -288,4 +289,21 @@ function registerWitness(program: Command): void {
     .command('show <directory>')
     .description('its verifier key, and what it last cosigned of each log')
     .action(lazy(async () => (await import('./witness.ts')).runWitnessShow));
+}
+
+function registerOperation(program: Command): void {
+  const backup = program.command('backup').description('backups of a cell, for its operator');
+  backup
+    .command('create <residency>')
+    .description('take a backup now, and read it back')
+    .option('--full', 'begin a new chain instead of taking what changed')
+    .action(lazy(async () => (await import('./backup.ts')).runBackupCreate));
+  backup
+    .command('list <residency>')
+    .description('the backups in the store, and how far the ledger was copied')
+    .action(lazy(async () => (await import('./backup.ts')).runBackupList));
+  backup
+    .command('verify <residency> [backupId]')
+    .description('read a backup back, or all of them; anything wrong exits with 1')
+    .action(lazy(async () => (await import('./backup.ts')).runBackupVerify));
 }

@@ -124,6 +124,11 @@ export function writeCellConfig(
     trust: { approvers: keys.approvers, threshold: 2 },
     ledger: { keyFile: toSecretFile(directory, 'ledger-key.pem'), epoch: 1 },
     witnesses: toWitnessesConfig(layout, plan),
+    backups: {
+      store: { kind: 'directory', directory: makeDirectory(directory, 'backups') },
+      keyFile: toSecretFile(directory, 'backup-key'),
+      urlFile: toSecretFile(directory, 'backup-database-url'),
+    },
     signing: { keyFile: toSecretFile(directory, 'signing-key.pem') },
     state: makeDirectory(directory, 'state'),
     telemetry: { directory: makeDirectory(directory, 'logs') },

@@ -3,6 +3,7 @@
 // process to its database.
 import path from 'node:path';
 import {
+  BACKUP_ROLE,
   CELL_ROLE,
   CONTROL_ROLE,
   type EmbeddedServer,
@@ -29,11 +30,16 @@ export async function startCellDatabase(plan: CellPlan): Promise<EmbeddedServer>
   try {
     const cellPassword = prepareSecret(toSecretFile(plan.directory, 'cell-password'));
     const keysPassword = prepareSecret(toSecretFile(plan.directory, 'keys-password'));
-    await prepareCellDatabase({ ownerUrl: server.url, cellPassword, keysPassword });
+    const backupPassword = prepareSecret(toSecretFile(plan.directory, 'backup-password'));
+    await prepareCellDatabase({
+      ownerUrl: server.url,
+      ...{ cellPassword, keysPassword, backupPassword },
+    });
     const write = (name: string, role: string, password: string): void =>
       writeSecret(toSecretFile(plan.directory, name), toRoleUrl(server.url, { role, password }));
     write('database-url', CELL_ROLE, cellPassword);
     write('keys-database-url', KEYS_ROLE, keysPassword);
+    write('backup-database-url', BACKUP_ROLE, backupPassword);
     return server;
   } catch (error) {
     await server.stop();

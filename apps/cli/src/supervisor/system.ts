@@ -2,7 +2,7 @@
 // The whole demonstration as real processes: started in parallel, ended in order and by id. A process
 // that ends by itself ends the demonstration, with the path of its log; nothing is restarted, because a
 // demonstration that hides a crash demonstrates nothing.
-import { createPublicKey } from 'node:crypto';
+import { createPublicKey, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { type Authority, renewWhenDue } from '@bailiwick/pki';
 import type { EmbeddedServer } from '@bailiwick/postgres';
@@ -21,6 +21,7 @@ import {
   listIdentities,
   prepareIdentities,
   prepareIssuerKey,
+  prepareSecret,
   prepareSigningKey,
   toPublicKeyText,
 } from './identities.ts';
@@ -67,6 +68,7 @@ function prepareKeys(layout: Layout): PinnedKeys {
     prepareSigningKey(toSecretFile(directory, 'ledger-key.pem'));
     prepareSigningKey(toSecretFile(directory, 'witness-key.pem'));
     prepareSigningKey(toSecretFile(directory, 'signing-key.pem'));
+    prepareSecret(toSecretFile(directory, 'backup-key'), () => randomBytes(32).toString('base64'));
   }
   return {
     bundleKey: readPublicKey(bundleFile),
