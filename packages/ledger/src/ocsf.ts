@@ -38,6 +38,8 @@ const ACTIVITIES: Readonly<Record<EntryKind, Activity>> = {
   'late-release': 'other',
   observation: 'other',
   epoch: 'other',
+  backup: 'read',
+  restore: 'create',
 };
 
 /** Where an entry lies in its log. */
