@@ -363,6 +363,7 @@ function followBundles(parts: Parts, entries: EntryWriter, signIns: SignInDirect
         termsWidened: change.termsWidened,
         trustChanged: change.isTrustChanged,
         approvedBy: change.approvedBy,
+        ...(bundle.candidate === undefined ? {} : { candidateSerial: bundle.candidate.serial }),
       },
     });
   });

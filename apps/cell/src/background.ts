@@ -11,6 +11,7 @@ import { createForgetter } from './idempotency/forget-answers.ts';
 import type { IdempotencyStore } from './idempotency/idempotency-store.ts';
 import { createJobs } from './jobs/jobs.ts';
 import { type BundlePuller, createBundlePuller } from './law/bundle-puller.ts';
+import { createCanaryReports } from './law/canary-reports.ts';
 import type { CellLedger } from './ledger/cell-ledger.ts';
 import { createEntryIndexer } from './ledger/entry-index.ts';
 import { createRollups } from './rollups/rollups.ts';
@@ -47,6 +48,7 @@ export async function createBackground(ports: BackgroundPorts): Promise<Backgrou
   const puller = createBundlePuller({ cellId, clock, law, control, log, meter }, { pollMs });
   const announcer = createKeyAnnouncer({ control, log }, { cellId, key: secrets.publicKeyText });
   const rollups = createRollups({ clock, control, log, figures: () => figures.counters() });
+  const canaryReports = createCanaryReports({ law, control, entries: runtime.entries, log });
   const courier = createCourier({ identity, control, law });
   const jobs = createJobs({
     database,
@@ -67,6 +69,7 @@ export async function createBackground(ports: BackgroundPorts): Promise<Backgrou
       puller.start();
       announcer.start();
       rollups.start();
+      canaryReports.start();
       forgetter.start();
       rounds.start();
       indexer.start();
@@ -74,6 +77,7 @@ export async function createBackground(ports: BackgroundPorts): Promise<Backgrou
     },
     async quiet() {
       rollups.stop();
+      canaryReports.stop();
       forgetter.stop();
       await Promise.all([puller.stop(), announcer.stop(), rounds.stop(), indexer.stop()]);
     },

@@ -55,6 +55,12 @@ export interface LawInForce {
   /** The engine for a tenant: the charter narrowed by its contract terms. */
   engineFor(tenantId: TenantId | undefined): Engine;
   termsOf(tenantId: TenantId): ContractTerms | undefined;
+  /** A candidate that decides beside it for a share of decisions. */
+  readonly canary?: {
+    readonly serial: number;
+    judge(tenantId: TenantId, flow: Flow, own: Decision): Decision;
+    engineFor(tenantId: TenantId): Engine;
+  };
 }
 
 export interface Law {

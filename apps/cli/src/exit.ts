@@ -69,6 +69,9 @@ export function toEnding(error: unknown): Ending {
     ...(errorCode === undefined ? {} : { errorCode }),
   };
   if (isCoded(error, 'CLI_INTERRUPTED')) return { ...base, code: EXIT.interrupted };
+  if (isCoded(error, 'CLI_APPROVAL_MISSING')) {
+    return { ...base, code: EXIT.denied, ...toHint(error) };
+  }
   if (isCoded(error, 'SDK_CELL_UNREACHABLE')) {
     return { ...base, code: EXIT.unavailable, hint: 'is it running? try `bailiwick status`' };
   }

@@ -65,17 +65,13 @@ export async function insertApprovals(
   subject: ApprovalSubject,
   envelopes: readonly DsseEnvelope[],
 ): Promise<void> {
-  for (const [position, envelope] of envelopes.entries()) {
+  for (const envelope of envelopes) {
+    // Behind those that are there: more people may sign later.
     await tx.query(
       `INSERT INTO control.approvals (subject, tenant_id, serial, position, envelope)
-       VALUES ($1, $2, $3, $4, $5)`,
-      [
-        subject.subject,
-        subject.tenantId ?? NO_TENANT,
-        subject.serial,
-        position,
-        JSON.stringify(envelope),
-      ],
+       SELECT $1::text, $2::uuid, $3::bigint, coalesce(max(position) + 1, 0), $4::jsonb FROM control.approvals
+       WHERE subject = $1 AND tenant_id = $2 AND serial = $3`,
+      [subject.subject, subject.tenantId ?? NO_TENANT, subject.serial, JSON.stringify(envelope)],
     );
   }
 }

@@ -14,3 +14,5 @@ export const REVISION_POLL_MS = 500;
 export const ANSWER_KEEP_HOURS = 24;
 /** Longest list in one answer. */
 export const PAGE_SIZE_MAX = 500;
+/** Rollouts in one list, newest first. */
+export const ROLLOUTS_COUNT_MAX = 20;

@@ -23,6 +23,8 @@ const STATUS: Readonly<Record<ControlErrorCode, readonly [status: number, title:
   CONTROL_CELL_CONFLICT: [409, 'another cell has this name or identity'],
   CONTROL_KEY_CONFLICT: [409, 'the cell has announced another key before'],
   CONTROL_MECHANISM_UNKNOWN: [404, 'the charter has no such mechanism'],
+  CONTROL_ROLLOUT_UNKNOWN: [404, 'there is no such rollout'],
+  CONTROL_ROLLOUT_CONFLICT: [409, 'the rollout does not allow this now'],
   CONTROL_DELIVERY_REFUSED: [422, 'the delivery was refused'],
   CONTROL_IDEMPOTENCY_KEY_MISSING: [400, 'an `Idempotency-Key` is needed'],
   CONTROL_IDEMPOTENCY_KEY_REUSED: [422, 'the `Idempotency-Key` was used with another body'],

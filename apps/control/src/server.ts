@@ -15,6 +15,7 @@ import { registerHealthRoutes } from './health/health-routes.ts';
 import { BODY_SIZE_BYTES_MAX } from './limits.ts';
 import { findPeer } from './peer.ts';
 import { toProblem } from './problem.ts';
+import { registerRolloutRoutes } from './rollouts/rollout-routes.ts';
 import { registerRollupRoutes } from './rollups/rollup-routes.ts';
 import type { ControlServices } from './services.ts';
 import { registerTenantRoutes } from './tenants/tenant-routes.ts';
@@ -53,6 +54,7 @@ export function createServer(services: ControlServices, identity: Identity): Fas
   registerCharterRoutes(app, services);
   registerBundleRoutes(app, services);
   registerDirectoryRoutes(app, services);
+  registerRolloutRoutes(app, services);
   registerRollupRoutes(app, services);
   registerDeliveryRoutes(app, services);
   return app;

@@ -58,6 +58,31 @@ export interface BundleCell extends CellAddress {
   readonly signingKey?: string;
 }
 
+/** When a candidate stops by itself. */
+export interface RolloutLimits {
+  /** Most failures of the candidate itself; one more stops it. */
+  readonly errorsCountMax: number;
+  /** Largest share of decisions that the candidate makes stricter, in hundredths of a per cent. */
+  readonly stricterBasisPointsMax: number;
+  /** Longest time that the candidate takes for a decision, on average. */
+  readonly latencyMicrosMax: number;
+  /** Shares and averages are judged from this many decisions on; errors at once. */
+  readonly decidedCountMin: number;
+}
+
+/**
+ * A charter that decides beside the law for a share of decisions, where the stricter answer holds. It can
+ * only narrow, so it needs no approvals; becoming law does.
+ */
+export interface BundleCandidate {
+  /** The serial that it will have; larger than the charter's. */
+  readonly serial: number;
+  readonly text: string;
+  readonly textHash: string;
+  readonly shareBasisPoints: number;
+  readonly limits: RolloutLimits;
+}
+
 /** Everything a cell gets to know from the middle. */
 export interface Bundle {
   readonly v: 1;
@@ -74,6 +99,8 @@ export interface Bundle {
     /** How long a freshness statement holds at most. */
     readonly freshForMs: number;
   };
+  /** Absent unless a rollout is under way here. */
+  readonly candidate?: BundleCandidate;
   readonly tenants: readonly BundleTenant[];
   /** Homes of this cell's tenants in all their residencies, to answer 421 with the home's name. */
   readonly homes: readonly {
@@ -164,6 +191,32 @@ export const BundleCellSchema: TSchema = Type.Object(
   strict,
 );
 
+const BasisPointsSchema: TSchema = Type.Integer({ minimum: 0, maximum: 10_000 });
+const CountSchema: TSchema = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+
+/** Schema of the limits at which a candidate stops. */
+export const RolloutLimitsSchema: TSchema = Type.Object(
+  {
+    errorsCountMax: CountSchema,
+    stricterBasisPointsMax: BasisPointsSchema,
+    latencyMicrosMax: Type.Integer({ minimum: 1, maximum: 60_000_000 }),
+    decidedCountMin: CountSchema,
+  },
+  strict,
+);
+
+/** Schema of a `BundleCandidate`. */
+export const BundleCandidateSchema: TSchema = Type.Object(
+  {
+    serial: SerialSchema,
+    text: Type.String({ minLength: 1, maxLength: CHARTER_TEXT_LENGTH_MAX }),
+    textHash: Sha256Schema,
+    shareBasisPoints: BasisPointsSchema,
+    limits: RolloutLimitsSchema,
+  },
+  strict,
+);
+
 /** Schema of a `Bundle`. */
 export const BundleSchema: TSchema = Type.Object(
   {
@@ -180,6 +233,7 @@ export const BundleSchema: TSchema = Type.Object(
       },
       strict,
     ),
+    candidate: Type.Optional(BundleCandidateSchema),
     tenants: Type.Array(BundleTenantSchema),
     homes: Type.Array(
       Type.Object({ tenantId: UuidSchema, residency: ResidencySchema, cell: CellIdSchema }, strict),

@@ -62,6 +62,8 @@ export interface CharterAnswer {
   readonly serial: number;
   readonly text: string;
   readonly textHash: string;
+  /** The serial that the next charter is to have: one that no charter and no candidate has had. */
+  readonly nextSerial?: number;
 }
 
 /** `POST /v1/mechanism-suspensions` */

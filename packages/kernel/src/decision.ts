@@ -63,4 +63,10 @@ export interface Decision {
   readonly nearest: readonly NearestFlow[];
   /** SHA-256 of the canonical charter, lower-case hex, and its serial. */
   readonly charter: { readonly hash: string; readonly serial: number };
+  /** The other charter that was asked, in a canary: `charter` is the one whose answer holds. */
+  readonly also?: {
+    readonly hash: string;
+    readonly serial: number;
+    readonly outcome: 'allow' | 'deny';
+  };
 }

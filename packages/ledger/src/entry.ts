@@ -58,6 +58,12 @@ export interface EntryDecision {
   /** SHA-256 of the charter, lower-case hex. */
   readonly charter: string;
   readonly serial: number;
+  /** The other charter that was asked as well, where a new one is being tried. */
+  readonly also?: {
+    readonly charter: string;
+    readonly outcome: Decision['outcome'];
+    readonly serial: number;
+  };
 }
 
 /** Ids of a query's records: how many, and SHA-256 over them, lower-case hex. */
@@ -157,9 +163,14 @@ function sortActor(actor: EntryActor | undefined): EntryActor | undefined {
 
 function sortDecision(decision: EntryDecision | undefined): EntryDecision | undefined {
   if (decision === undefined) return undefined;
-  const { cause, charter, obligations, outcome, rules, serial } = decision;
-  const because = cause === undefined ? {} : { cause };
-  return { ...because, charter, obligations, outcome, rules, serial: finite(serial) };
+  const { also, cause, charter, obligations, outcome, rules, serial } = decision;
+  const first = {
+    ...(also === undefined
+      ? {}
+      : { also: { charter: also.charter, outcome: also.outcome, serial: finite(also.serial) } }),
+    ...(cause === undefined ? {} : { cause }),
+  };
+  return { ...first, charter, obligations, outcome, rules, serial: finite(serial) };
 }
 
 function sortFlow(flow: EntryFlow | undefined): EntryFlow | undefined {
@@ -312,6 +323,7 @@ const BODY: Check = shape({
     obligations: texts,
     charter: text,
     serial: count,
+    'also?': shape({ charter: text, outcome: oneOf(['allow', 'deny']), serial: count }),
   }),
   'subject?': hex,
   'records?': shape({ count, hash }),

@@ -14,7 +14,14 @@ import {
 } from '@bailiwick/kernel';
 import type { Meter } from '@bailiwick/telemetry';
 import { CellError, DenialError } from '../errors.ts';
-import type { Credential, Enforcement, EntryWriter, FlowRequest, Law } from '../services.ts';
+import type {
+  Credential,
+  Enforcement,
+  EntryDraft,
+  EntryWriter,
+  FlowRequest,
+  Law,
+} from '../services.ts';
 import { crossesBorder, type Site } from './border.ts';
 
 export interface EnforcementPorts {
@@ -152,7 +159,9 @@ function toFlow(credential: Credential, request: FlowRequest, atMs: number): Flo
 
 /** Charter and terms first, then freshness: each can only make the answer stricter. */
 function decideFlow(ports: EnforcementPorts, tenantId: TenantId, flow: Flow): Decision {
-  const decision = ports.law.current().engineFor(tenantId).decide(flow);
+  const law = ports.law.current();
+  const own = law.engineFor(tenantId).decide(flow);
+  const decision = law.canary === undefined ? own : law.canary.judge(tenantId, flow, own);
   const isStale = decision.outcome === 'allow' && !ports.law.isFresh();
   return isStale && crossesBorder(flow, ports.site) ? toStaleDenial(decision) : decision;
 }
@@ -204,8 +213,20 @@ function explain(ports: EnforcementPorts, tenantId: TenantId, decided: Decided):
   const { outcome, cause } = decided.decision;
   const isEngines = cause !== 'charter-stale' && cause !== 'obligation-unfulfillable';
   if (outcome === 'allow' || !isEngines) return decided;
-  const engine = ports.law.current().engineFor(tenantId);
-  return { flow: decided.flow, decision: engine.explain(decided.flow).decision };
+  const law = ports.law.current();
+  const { canary } = law;
+  const isCandidates = canary !== undefined && decided.decision.charter.serial === canary.serial;
+  const engine = isCandidates ? canary.engineFor(tenantId) : law.engineFor(tenantId);
+  const { nearest } = engine.explain(decided.flow).decision;
+  return { flow: decided.flow, decision: { ...decided.decision, nearest } };
+}
+
+function toAlso({
+  hash,
+  serial,
+  outcome,
+}: NonNullable<Decision['also']>): NonNullable<NonNullable<EntryDraft['decision']>['also']> {
+  return { charter: hash, serial, outcome };
 }
 
 function toDraft(
@@ -223,6 +244,7 @@ function toDraft(
       obligations: decision.obligations.map(({ kind }) => kind),
       charter: decision.charter.hash,
       serial: decision.charter.serial,
+      ...(decision.also === undefined ? {} : { also: toAlso(decision.also) }),
     },
   };
 }

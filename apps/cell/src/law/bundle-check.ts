@@ -51,6 +51,8 @@ export interface BundleTrust {
 export interface OpenedBundle {
   readonly bundle: Bundle;
   readonly charter: CompiledCharter;
+  /** The charter that decides beside it, where a rollout is under way here. */
+  readonly candidate?: CompiledCharter;
   readonly terms: ReadonlyMap<TenantId, ContractTerms>;
 }
 
@@ -98,7 +100,19 @@ export function openBundle(envelope: unknown, trust: BundleTrust): OpenedBundle 
   const charter = readCharter(bundle.charter.text);
   const terms = new Map<TenantId, ContractTerms>();
   for (const tenant of bundle.tenants) terms.set(tenant.tenantId, readTerms(tenant));
-  return { bundle, charter, terms };
+  return { bundle, charter, terms, ...readCandidate(bundle) };
+}
+
+/** A candidate only takes away: it must be what it says and newer than the law, and needs no approval. */
+function readCandidate({ charter, candidate }: Bundle): { readonly candidate?: CompiledCharter } {
+  if (candidate === undefined) return {};
+  if (sha256(candidate.text) !== candidate.textHash) {
+    refuse('hash', 'the candidate does not have the hash that the bundle states');
+  }
+  if (candidate.serial <= charter.serial) {
+    refuse('older-serial', 'the candidate is not newer than the charter');
+  }
+  return { candidate: readCharter(candidate.text) };
 }
 
 function verifyBundle(envelope: unknown, { bundleKeys }: BundleTrust): Bundle {
@@ -115,9 +129,19 @@ function verifyBundle(envelope: unknown, { bundleKeys }: BundleTrust): Bundle {
   }
 }
 
+/** Charters compiled lately, by text: a promotion or a way back meets a charter that was here before. */
+const compiled = new Map<string, CompiledCharter>();
+const COMPILED_COUNT_MAX = 4;
+
 function readCharter(text: string): CompiledCharter {
+  const known = compiled.get(text);
+  if (known !== undefined) return known;
   try {
-    return compileCharter(parseCharter(text), { sha256 });
+    const charter = compileCharter(parseCharter(text), { sha256 });
+    const [oldest] = compiled.keys();
+    if (compiled.size >= COMPILED_COUNT_MAX && oldest !== undefined) compiled.delete(oldest);
+    compiled.set(text, charter);
+    return charter;
   } catch (cause) {
     return refuse('charter', 'the charter does not compile', cause);
   }

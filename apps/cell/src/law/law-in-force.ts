@@ -4,10 +4,11 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { ContractTerms } from '@bailiwick/charter';
 import type { Bundle, BundleCell, BundleTenant } from '@bailiwick/contracts';
-import type { CellId, Residency, TenantId } from '@bailiwick/kernel';
+import type { CellId, Clock, Residency, TenantId } from '@bailiwick/kernel';
 import { createEngine, type Engine } from '@bailiwick/policy';
 import type { LawInForce } from '../services.ts';
 import type { OpenedBundle } from './bundle-check.ts';
+import { type Canary, createCanary } from './canary.ts';
 
 /** What the process knows beyond what capabilities may ask for. */
 export interface BundleInForce extends LawInForce {
@@ -16,10 +17,14 @@ export interface BundleInForce extends LawInForce {
   findCell(cellId: CellId): BundleCell | undefined;
   /** Who is home to a tenant's residency, as the bundle says. */
   homeOf(tenantId: TenantId, residency: Residency): CellId | undefined;
+  readonly canary?: Canary;
 }
 
 /** Makes the law of an accepted bundle. */
-export function createLawInForce(opened: OpenedBundle): BundleInForce {
+export function createLawInForce(
+  opened: OpenedBundle,
+  options: { readonly clock: Clock; readonly before?: BundleInForce },
+): BundleInForce {
   const { bundle, charter, terms } = opened;
   const { serial } = bundle.charter;
   const engines = new Map<TenantId | undefined, Engine>();
@@ -32,6 +37,7 @@ export function createLawInForce(opened: OpenedBundle): BundleInForce {
     charter,
     serial,
     hash: charter.hash,
+    ...toCanary(opened, options),
     bundle,
     engineFor(tenantId) {
       const found = engines.get(tenantId);
@@ -45,6 +51,16 @@ export function createLawInForce(opened: OpenedBundle): BundleInForce {
     findCell: (cellId) => cells.get(cellId),
     homeOf: (tenantId, residency) => homes.get(`${tenantId} ${residency}`),
   };
+}
+
+function toCanary(
+  { bundle, candidate, terms }: OpenedBundle,
+  { clock, before }: { readonly clock: Clock; readonly before?: BundleInForce },
+): { readonly canary?: Canary } {
+  if (bundle.candidate === undefined || candidate === undefined) return {};
+  const tally = before?.canary?.tally;
+  const parts = { clock, candidate: bundle.candidate, charter: candidate, terms };
+  return { canary: createCanary({ ...parts, ...(tally === undefined ? {} : { tally }) }) };
 }
 
 function toTerms(

@@ -87,7 +87,7 @@ class FollowedLaw implements CellLaw {
     const trust = this.#trustOf(stored.bundleKeys);
     const opened = openBundle(stored.envelope, trust);
     this.#opened = opened;
-    this.#inForce = createLawInForce(opened);
+    this.#inForce = createLawInForce(opened, this.#ports);
     return true;
   }
 
@@ -95,7 +95,10 @@ class FollowedLaw implements CellLaw {
     const trust = this.#trust();
     const opened = openBundle(envelope, trust);
     const change = checkChange(this.#opened, opened, trust);
-    const inForce = createLawInForce(opened);
+    const inForce = createLawInForce(opened, {
+      ...this.#ports,
+      ...(this.#inForce === undefined ? {} : { before: this.#inForce }),
+    });
     // Who follows does its work first (keys of new tenants, the entry): a law in force is one on record.
     for (const listener of this.#listeners) await listener(inForce, change);
     await this.#ports.store.write({ envelope, bundleKeys: opened.bundle.trust.bundleKeys });

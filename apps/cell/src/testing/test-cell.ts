@@ -61,6 +61,7 @@ export interface BundleOverrides {
   readonly approvals?: readonly DsseEnvelope[];
   readonly signer?: DsseSigner;
   readonly freshForMs?: number;
+  readonly candidate?: Bundle['candidate'];
   /** Cells that listen, by residency. */
   readonly peers?: Readonly<Record<string, TestPeer>>;
 }
@@ -271,6 +272,7 @@ class RunningTestCell implements TestCell {
         textHash: sha256(text),
         freshForMs: overrides.freshForMs ?? 60_000,
       },
+      ...(overrides.candidate === undefined ? {} : { candidate: overrides.candidate }),
       tenants: tenants.map(toBundleTenant),
       homes: tenants.flatMap((tenant) =>
         Object.entries(tenant.homes).map(([residency, cell]) => ({

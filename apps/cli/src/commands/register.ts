@@ -126,6 +126,70 @@ function registerCharter(program: Command): void {
     .description('write the charter in another language')
     .requiredOption('--to <language>', 'cedar, rego or json')
     .action(lazy(async () => (await import('./charter.ts')).runCharterCompile));
+  registerCharterChanges(charter);
+}
+
+function registerCharterChanges(charter: Command): void {
+  charter
+    .command('approve [file]')
+    .description('sign that a charter may become law; widenings need two people')
+    .requiredOption('--key-file <file>', 'the approver’s private key')
+    .requiredOption('--output <file>', 'where to write the approval')
+    .option('--serial <number>', 'the serial it is for (default: the control plane’s next)')
+    .option('--way-back', 'sign the present charter as the way back from a rollout')
+    .action(lazy(async () => (await import('./charter-approve.ts')).runCharterApprove));
+  charter
+    .command('apply <file>')
+    .description('make a charter law in every cell; anything wider needs approvals')
+    .option('--approval <file...>', 'what `charter approve` wrote')
+    .option('--wait <seconds>', 'how long to wait for the cells', '10')
+    .option('--dry-run', 'only say what would change')
+    .option('--yes', 'do not ask')
+    .action(lazy(async () => (await import('./charter-apply.ts')).runCharterApply));
+  charter
+    .command('suspend <mechanism>')
+    .description('stop everything that rests on a mechanism, in every cell')
+    .option('--wait <seconds>', 'how long to wait for the cells', '10')
+    .option('--yes', 'do not ask')
+    .action(lazy(async () => (await import('./charter-apply.ts')).runCharterSuspend));
+  registerRollout(charter.command('rollout').description('bring a charter out, cell by cell'));
+}
+
+function registerRollout(rollout: Command): void {
+  rollout
+    .command('start <file>')
+    .description(
+      'let a charter decide a share beside the law, in one cell; the stricter answer holds',
+    )
+    .requiredOption('--first <cell>', 'the first cell, such as eu-de')
+    .option('--share <percent>', 'of decisions in which both decide', '5')
+    .option('--max-errors <count>', 'failures of the new charter before it stops by itself', '0')
+    .option('--max-stricter <percent>', 'of those decisions that may become stricter', '1')
+    .option('--max-micros <count>', 'average time for a decision, in microseconds', '1000')
+    .option('--min-decisions <count>', 'decisions before shares and averages are judged', '100')
+    .option('--approval <file...>', 'what `charter approve` wrote')
+    .option('--way-back <file...>', 'what `charter approve --way-back` wrote')
+    .action(lazy(async () => (await import('./charter-rollout.ts')).runRolloutStart));
+  rollout
+    .command('show')
+    .description('where the newest rollout stands, and what was counted')
+    .option('--all', 'earlier ones as well')
+    .action(lazy(async () => (await import('./charter-rollout.ts')).runRolloutShow));
+  rollout
+    .command('advance')
+    .description('to the next step: canary-everywhere, first-cell, promoted')
+    .option('--to <step>', 'to this step')
+    .option('--approval <file...>', 'what `charter approve` wrote')
+    .option('--wait <seconds>', 'how long to wait for the cells', '10')
+    .option('--yes', 'do not ask')
+    .action(lazy(async () => (await import('./charter-rollout.ts')).runRolloutAdvance));
+  rollout
+    .command('back')
+    .description('make the charter before law again, under a new serial')
+    .option('--approval <file...>', 'approvals of the charter before, where it is wider')
+    .option('--wait <seconds>', 'how long to wait for the cells', '10')
+    .option('--yes', 'do not ask')
+    .action(lazy(async () => (await import('./charter-rollout.ts')).runRolloutBack));
 }
 
 function registerTenancy(program: Command): void {

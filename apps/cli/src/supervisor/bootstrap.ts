@@ -132,7 +132,7 @@ export async function putCharter(
 ): Promise<{ readonly serial: number; readonly isNew: boolean }> {
   const current = await getCharter(operator);
   if (current.text === text) return { serial: current.serial, isNew: false };
-  const serial = current.serial + 1;
+  const serial = current.nextSerial ?? current.serial + 1;
   const hash = createHash('sha256').update(text, 'utf8').digest('hex');
   const approvals = [approve(layout, { v: 1, subject: 'charter', serial, hash })];
   const body = { text, serial, approvals };

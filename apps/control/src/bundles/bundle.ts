@@ -5,6 +5,7 @@
 import {
   BUNDLE_PAYLOAD_TYPE,
   type Bundle,
+  type BundleCandidate,
   type BundleCell,
   DIRECTORY_ENTRY_PAYLOAD_TYPE,
   type DirectoryEntry,
@@ -25,6 +26,7 @@ import { hashJson, listApprovals } from '../approvals.ts';
 import { findCell, listCells } from '../cells/cell-store.ts';
 import { findCharter, type StoredCharter } from '../charters/charter-store.ts';
 import { ControlError } from '../errors.ts';
+import { findOpenRollout } from '../rollouts/rollout-store.ts';
 import type { ControlServices, Transaction } from '../services.ts';
 import { findTenant, listTenants } from '../tenants/tenant-store.ts';
 import { ensureTrust } from './trust-store.ts';
@@ -118,24 +120,43 @@ export async function getBundle(
     }
     const charter = await findCharter(tx);
     if (charter === undefined) return undefined;
-    const content = await gatherBundle(services, tx, { cell, charter });
+    const content = await gatherBundle(services, tx, {
+      cell,
+      ...(await findLaw(tx, cell, charter)),
+    });
     const signed = await signWhenNew(services, tx, {
       audience: cell,
       payloadType: BUNDLE_PAYLOAD_TYPE,
       compared: content,
       toContent: () => ({ ...content }),
     });
-    return { ...signed, freshForMs: charter.freshForMs };
+    return { ...signed, freshForMs: content.charter.freshForMs };
   });
+}
+
+interface CellLaw {
+  readonly charter: StoredCharter;
+  readonly candidate?: BundleCandidate;
+}
+
+/** The charter of one cell: everybody's, unless a rollout has come to this cell. */
+async function findLaw(tx: Transaction, cell: CellId, charter: StoredCharter): Promise<CellLaw> {
+  const rollout = await findOpenRollout(tx);
+  if (rollout === undefined) return { charter };
+  const isFirst = cell === rollout.firstCell;
+  if (rollout.phase === 'first-cell') return { charter: isFirst ? rollout : charter };
+  if (!isFirst && rollout.phase !== 'canary-everywhere') return { charter };
+  const { serial, text, textHash, shareBasisPoints, limits } = rollout;
+  return { charter, candidate: { serial, text, textHash, shareBasisPoints, limits } };
 }
 
 /** What the bundle of a cell says, without serial and instant. */
 async function gatherBundle(
   services: ControlServices,
   tx: Transaction,
-  about: { readonly cell: CellId; readonly charter: StoredCharter },
+  about: { readonly cell: CellId } & CellLaw,
 ): Promise<Omit<Bundle, 'v' | 'serial' | 'issuedAt'>> {
-  const { cell, charter } = about;
+  const { cell, charter, candidate } = about;
   const tenants = await listTenants(tx, cell);
   const trust = await ensureTrust(tx, services.signerKey);
   const approvals = [
@@ -153,6 +174,7 @@ async function gatherBundle(
       textHash: charter.textHash,
       freshForMs: charter.freshForMs,
     },
+    ...(candidate === undefined ? {} : { candidate }),
     tenants: tenants.map(({ homes, ...tenant }) => ({
       ...tenant,
       residencies: homes.map(({ residency }) => residency),

@@ -4,15 +4,16 @@ import type { FastifyInstance } from 'fastify';
 import { requireOperator } from '../peer.ts';
 import type { ControlServices } from '../services.ts';
 import { putCharter, suspendMechanism } from './charter.ts';
-import { findCharter } from './charter-store.ts';
+import { findCharter, nextSerial } from './charter-store.ts';
 
 export function registerCharterRoutes(app: FastifyInstance, services: ControlServices): void {
   app.get('/v1/charter', async (request) => {
     requireOperator(request);
-    const charter = await services.database.withTransaction(findCharter);
-    return charter === undefined
-      ? { serial: 0, text: '', textHash: '' }
-      : { serial: charter.serial, text: charter.text, textHash: charter.textHash };
+    return await services.database.withTransaction(async (tx) => {
+      const charter = await findCharter(tx);
+      const { serial = 0, text = '', textHash = '' } = charter ?? {};
+      return { serial, text, textHash, nextSerial: await nextSerial(tx) };
+    });
   });
 
   app.put('/v1/charter', async (request) => {

@@ -2,41 +2,17 @@
 // Changes of the charter. Serials only grow: a rollback is the old text under a new serial, and the
 // suspension of a mechanism is a new text in which that mechanism has ended. Whether a change widens
 // anything is each cell's own finding, not ours.
-import {
-  CharterError,
-  type CompiledCharter,
-  compileCharter,
-  parseCharter,
-} from '@bailiwick/charter';
 import type { CharterAnswer, CharterRequest } from '@bailiwick/contracts';
-import { toInstant } from '@bailiwick/kernel';
+import { isCoded, toInstant } from '@bailiwick/kernel';
 import { isMap, parseDocument } from 'yaml';
 import { checkApprovals, insertApprovals, sha256Hex } from '../approvals.ts';
 import { ControlError } from '../errors.ts';
 import { refusePersonalData } from '../guard/refuse.ts';
+import { replaceCandidate } from '../rollouts/rollout.ts';
+import { findOpenRollout } from '../rollouts/rollout-store.ts';
 import type { ControlServices, Transaction } from '../services.ts';
-import { findCharter, insertCharter, type StoredCharter } from './charter-store.ts';
-
-/** Compiles a text, or says where it is wrong. @throws {ControlError} `CONTROL_CHARTER_INVALID` */
-export function compileText(text: string): CompiledCharter {
-  try {
-    return compileCharter(parseCharter(text), { sha256: sha256Hex });
-  } catch (cause) {
-    if (!(cause instanceof CharterError)) throw cause;
-    throw new ControlError('CONTROL_CHARTER_INVALID', 'see `errors`', {
-      cause,
-      places: cause.problems.slice(0, 20).map(({ pointer, line, column, message }) => ({
-        pointer,
-        detail: `line ${line}, column ${column}: ${message}`,
-      })),
-    });
-  }
-}
-
-/** Writers of the charter take turns. */
-async function lockCharter(tx: Transaction): Promise<void> {
-  await tx.query(`SELECT pg_advisory_xact_lock(hashtextextended('control.charters', 0))`);
-}
+import { findCharter, insertCharter, nextSerial, type StoredCharter } from './charter-store.ts';
+import { compileText, lockCharter } from './charter-text.ts';
 
 async function put(
   services: ControlServices,
@@ -58,7 +34,7 @@ async function put(
 /**
  * Puts a charter under the serial that the caller expects to be next.
  *
- * @throws {ControlError} `CONTROL_SERIAL_CONFLICT`, `CONTROL_CHARTER_INVALID`,
+ * @throws {ControlError} `CONTROL_ROLLOUT_CONFLICT`, `CONTROL_SERIAL_CONFLICT`, `CONTROL_CHARTER_INVALID`,
  *   `CONTROL_APPROVAL_INVALID`, `CONTROL_PERSONAL_DATA_REFUSED`
  */
 export async function putCharter(
@@ -68,8 +44,10 @@ export async function putCharter(
   refusePersonalData({ text: request.text }, { profile: 'prose' });
   const answer = await services.database.withTransaction(async (tx) => {
     await lockCharter(tx);
-    const current = await findCharter(tx);
-    const next = (current?.serial ?? 0) + 1;
+    if ((await findOpenRollout(tx)) !== undefined) {
+      throw new ControlError('CONTROL_ROLLOUT_CONFLICT', 'a rollout is under way: end it first');
+    }
+    const next = await nextSerial(tx);
     if (request.serial !== next) {
       throw new ControlError('CONTROL_SERIAL_CONFLICT', `the next serial is \`${next}\``, {
         details: { next },
@@ -93,6 +71,16 @@ export function suspendInText(text: string, mechanism: string, atMs: number): st
   return document.toString({ lineWidth: 0 });
 }
 
+/** As `suspendInText`; `undefined` where the text names no such mechanism. */
+function findSuspended(text: string, mechanism: string, atMs: number): string | undefined {
+  try {
+    return suspendInText(text, mechanism, atMs);
+  } catch (error) {
+    if (!isCoded(error, 'CONTROL_MECHANISM_UNKNOWN')) throw error;
+    return undefined;
+  }
+}
+
 /**
  * Suspends a mechanism now, the day a framework is struck down: narrowing, so no approval is needed.
  *
@@ -106,8 +94,20 @@ export async function suspendMechanism(
     await lockCharter(tx);
     const current = await findCharter(tx);
     if (current === undefined) throw new ControlError('CONTROL_CHARTER_ABSENT', 'no charter yet');
-    const text = suspendInText(current.text, mechanism, services.clock.nowMs());
-    return await put(services, tx, { text, serial: current.serial + 1 });
+    const atMs = services.clock.nowMs();
+    const text = suspendInText(current.text, mechanism, atMs);
+    const rollout = await findOpenRollout(tx);
+    const answer = await put(services, tx, { text, serial: await nextSerial(tx) });
+    if (rollout !== undefined) {
+      // A candidate on its way must not bring the mechanism back, and must stay newer than the law.
+      const candidate = findSuspended(rollout.text, mechanism, atMs) ?? rollout.text;
+      await replaceCandidate(tx, rollout, {
+        text: candidate,
+        serial: answer.serial + 1,
+        baseSerial: answer.serial,
+      });
+    }
+    return answer;
   });
   services.changes.announce();
   services.log.warn('a transfer mechanism was suspended', { serial: answer.serial });

@@ -6,8 +6,8 @@ import type { TenantAnswer, TenantHome, TenantRequest } from '@bailiwick/contrac
 import { createUuidV7, parseTenantId, type TenantId, toResidency } from '@bailiwick/kernel';
 import { checkApprovals, hashJson, insertApprovals } from '../approvals.ts';
 import { findCell } from '../cells/cell-store.ts';
-import { compileText } from '../charters/charter.ts';
 import { findCharter } from '../charters/charter-store.ts';
+import { compileText } from '../charters/charter-text.ts';
 import { ControlError } from '../errors.ts';
 import { refusePersonalData } from '../guard/refuse.ts';
 import type { ControlServices, Transaction } from '../services.ts';
