@@ -175,18 +175,51 @@ function toPlaces(error: Error): readonly ProblemPlace[] | undefined {
       ? error.validationContext
       : 'body';
   const prefix = context === 'body' ? '' : `#${context}`;
-  const places = error.validation.map((one: unknown) => ({
-    pointer: `${prefix}${readText(one, 'instancePath')}`,
-    detail: readText(one, 'message'),
-  }));
+  // Of a choice the validator tells each branch's refusal: here a place is told once, with all of them.
+  const found = new Map<string, { readonly words: Set<string>; readonly details: Set<string> }>();
+  for (const one of error.validation) {
+    const pointer = `${prefix}${readText(one, 'instancePath')}`;
+    const place = found.get(pointer) ?? { words: new Set(), details: new Set() };
+    found.set(pointer, place);
+    const word = readAllowedWord(one);
+    if (word !== undefined) place.words.add(word);
+    else place.details.add(readText(one, 'message'));
+  }
   // A key that the schema does not know is the caller's own word, and could be anybody's name: its place is
   // told as the object that it stands in, by the validator's other line.
-  return places.filter(({ detail }) => detail !== UNKNOWN_KEY).slice(0, PLACES_COUNT_MAX);
+  return [...found]
+    .filter(([, { details, words }]) => words.size > 0 || !isOnly(details, UNKNOWN_KEY))
+    .slice(0, PLACES_COUNT_MAX)
+    .map(([pointer, { words, details }]) => ({ pointer, detail: toDetail(words, details) }));
+}
+
+function isOnly(details: ReadonlySet<string>, one: string): boolean {
+  return details.size === 1 && details.has(one);
+}
+
+/** The word that a branch of a choice would have taken, where it takes one. */
+function readAllowedWord(problem: unknown): string | undefined {
+  if (typeof problem !== 'object' || problem === null || !('params' in problem)) return undefined;
+  return readText(problem.params, 'allowedValue') || undefined;
+}
+
+function toDetail(words: ReadonlySet<string>, details: ReadonlySet<string>): string {
+  const others = [...details].filter((detail) => detail !== UNKNOWN_KEY && detail !== ANY_BRANCH);
+  const listed = [...words].map((word) => `\`${word}\``).join(', ');
+  if (listed !== '') {
+    const choice = words.size === 1 ? `must be ${listed}` : `must be one of ${listed}`;
+    const rest = others.filter((detail) => detail !== 'must be string');
+    return [choice, ...rest].join(', or ');
+  }
+  return others.slice(0, DETAILS_COUNT_MAX).join(', or ') || ANY_BRANCH;
 }
 
 /** What TypeBox says of each key that a closed object does not have. */
 const UNKNOWN_KEY = 'schema is false';
+/** What it says of a choice as a whole. */
+const ANY_BRANCH = 'must match a schema in anyOf';
 const PLACES_COUNT_MAX = 8;
+const DETAILS_COUNT_MAX = 4;
 
 function readText(value: unknown, key: string): string {
   if (typeof value !== 'object' || value === null || !(key in value)) return '';

@@ -28,6 +28,19 @@ describe('an ending', () => {
     expect(toEnding(new Error('first\n    at somewhere')).message).toBe('first');
   });
 
+  it('names each place of the input that is wrong, and says what the problem is', () => {
+    const errors = [
+      { pointer: '/aggregate/groupBy/0', detail: 'must be one of `country`, `month`' },
+      { pointer: '', detail: 'must have required properties form' },
+    ];
+    const ending = toEnding(withProblem(400, { detail: 'see `errors`', errors }));
+    expect(ending.message).toBe('X_Y_Z: title');
+    expect(ending.notes).toEqual([
+      '/aggregate/groupBy/0: must be one of `country`, `month`',
+      '/: must have required properties form',
+    ]);
+  });
+
   it('tells the nearest allowed flow as a hint', () => {
     const ending = toEnding(withProblem(403, { nearest: [{ words: 'allowed as `aggregated`' }] }));
     expect(ending.hint).toBe('allowed as `aggregated`');

@@ -19,6 +19,8 @@ export interface Ending {
   readonly code: ExitCode;
   readonly message: string;
   readonly hint?: string;
+  /** More lines, such as each place of the input that is wrong. */
+  readonly notes?: readonly string[];
   readonly errorCode?: string;
   readonly problem?: unknown;
 }
@@ -30,6 +32,7 @@ interface ProblemLike {
   readonly title: string;
   readonly detail?: string;
   readonly nearest?: readonly { readonly words: string }[];
+  readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
 }
 
 function findProblemLike(error: Error): ProblemLike | undefined {
@@ -49,9 +52,12 @@ function toProblemEnding(problem: ProblemLike): Ending {
       : problem.status === 423 || problem.status >= 500 || problem.status === 429
         ? EXIT.unavailable
         : EXIT.failed;
+  const notes = problem.errors?.map((place) => `${place.pointer || '/'}: ${place.detail}`) ?? [];
+  const said = detail === '' || notes.length > 0 ? problem.title : detail;
   return {
     code,
-    message: `${problem.code}: ${detail === '' ? problem.title : detail}`,
+    message: `${problem.code}: ${said}`,
+    ...(notes.length > 0 ? { notes } : {}),
     errorCode: problem.code,
     problem,
     ...(nearest === undefined ? {} : { hint: nearest }),

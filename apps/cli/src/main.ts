@@ -41,6 +41,7 @@ function tell(ending: Ending, output: Output): void {
     return;
   }
   process.stderr.write(`bailiwick: error: ${ending.message}\n`);
+  for (const note of ending.notes ?? []) process.stderr.write(`bailiwick: note: ${note}\n`);
   if (ending.hint !== undefined) process.stderr.write(`bailiwick: hint: ${ending.hint}\n`);
 }
 

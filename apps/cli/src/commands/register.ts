@@ -230,6 +230,7 @@ function registerRecords(program: Command): void {
   const record = program.command('record').description('records of a collection');
   record
     .command('get <residency> <collection> <recordId>')
+    .description('read one record; it goes on record as read')
     .action(lazy(async () => (await import('./record.ts')).runRecordGet));
   record
     .command('search <residency> <collection>')
@@ -249,7 +250,10 @@ function registerRecords(program: Command): void {
 
 function registerTrust(program: Command): void {
   const key = program.command('key').description('the keys that protect a tenant’s data');
-  key.command('show <residency>').action(lazy(async () => (await import('./key.ts')).runKeyShow));
+  key
+    .command('show <residency>')
+    .description('the customer key and what stands under it, with their states')
+    .action(lazy(async () => (await import('./key.ts')).runKeyShow));
   for (const verb of ['disable', 'enable'] as const) {
     key
       .command(`${verb} <residency> [keyId]`)
@@ -265,10 +269,12 @@ function registerTrust(program: Command): void {
   const transfer = program.command('transfer').description('what leaves a cell');
   transfer
     .command('create <residency>')
-    .requiredOption('--draft <file>', 'the transfer as JSON or YAML')
+    .description('ask for a transfer out of this cell; it is decided, transformed and entered')
+    .requiredOption('--draft <file>', 'the transfer as JSON or YAML (see examples/transfers/)')
     .action(lazy(async () => (await import('./transfer.ts')).runTransferCreate));
   transfer
     .command('show <residency> <transferId>')
+    .description('how far it is, and the entries that it left')
     .action(lazy(async () => (await import('./transfer.ts')).runTransferShow));
   const ledger = program.command('ledger').description('what is on record');
   ledger

@@ -227,7 +227,7 @@ function toCollectionRoutes({ collections }: MemoryState): readonly Route[] {
       ([id = '']) => {
         const schema = collections.get(id);
         if (schema !== undefined) return describe(id, schema);
-        throw new MemoryProblem(404, 'CELL_COLLECTION_UNKNOWN', 'there is no such collection');
+        throw new MemoryProblem(404, 'COLLECTION_UNKNOWN', 'there is no such collection');
       },
     ],
     [

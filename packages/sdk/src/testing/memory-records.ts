@@ -93,7 +93,7 @@ export class MemoryRecords {
   #get(collection: string, recordId: string): Row {
     const row = this.#rowsOf(collection).get(recordId);
     if (row !== undefined) return row;
-    throw new MemoryProblem(404, 'CELL_RECORD_UNKNOWN', 'there is no such record');
+    throw new MemoryProblem(404, 'RECORD_UNKNOWN', 'there is no such record');
   }
 
   #match(
@@ -104,10 +104,10 @@ export class MemoryRecords {
     const row = this.#get(collection, recordId);
     const version = headers?.['if-match'];
     if (version === undefined) {
-      throw new MemoryProblem(428, 'CELL_VERSION_MISSING', 'expected `If-Match`');
+      throw new MemoryProblem(428, 'RECORD_VERSION_MISSING', 'expected `If-Match`');
     }
     if (version === `"${row.version}"`) return row;
-    throw new MemoryProblem(412, 'CELL_VERSION_CHANGED', 'the record has changed meanwhile');
+    throw new MemoryProblem(412, 'RECORD_VERSION_STALE', 'the record has changed meanwhile');
   }
 
   #seal(

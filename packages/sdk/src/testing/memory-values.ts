@@ -16,7 +16,7 @@ import { MemoryProblem, type MemoryState } from './memory-state.ts';
 export function getSchema(state: MemoryState, collection: string): CollectionSchema {
   const schema = state.collections.get(collection);
   if (schema !== undefined) return schema;
-  throw new MemoryProblem(404, 'CELL_COLLECTION_UNKNOWN', 'there is no such collection');
+  throw new MemoryProblem(404, 'COLLECTION_UNKNOWN', 'there is no such collection');
 }
 
 /** Checks fields against the schema: known, of their type, of this field set. */
@@ -83,12 +83,12 @@ export function sealFieldSet(
 
 function toProblem(error: unknown): Problem {
   const isOurs = error instanceof MemoryProblem;
-  const code = isOurs ? error.code : 'CELL_SEAL_INVALID';
-  const title = isOurs ? error.message : 'the value does not open';
+  const code = isOurs ? error.code : 'CELL_SEAL_UNOPENED';
+  const title = isOurs ? error.message : 'the value does not open under its seal';
   return {
     type: toProblemType(code),
     title,
-    status: isOurs ? error.status : 400,
+    status: isOurs ? error.status : 403,
     detail: title,
     code,
   };
