@@ -60,6 +60,8 @@ interface Victim {
   readonly entryId: string;
   readonly keyId: string;
   readonly transferId: string;
+  readonly holdId: string;
+  readonly orderId: string;
   readonly pageToken: string;
   readonly sealed: string;
   readonly index: string;
@@ -131,6 +133,15 @@ async function prepareVictim(): Promise<Victim> {
     if (now.body.state === 'failed' || now.body.state === 'refused') throw new Error(now.text);
     return now.body.state === 'completed' ? true : undefined;
   });
+  const hold = await good(
+    privacy.call('POST', '/v1/holds', { reference: 'victim-1', subject: `${CALLER_ID}-held` }),
+  );
+  // On people from a country of which there are none here: it stands and is in nobody's way.
+  const order = await good(
+    privacy.call('POST', '/v1/orders', {
+      ...{ measure: 'freeze', reference: 'victim-2', jurisdiction: 'li' },
+    }),
+  );
   return {
     tenant,
     shop,
@@ -141,6 +152,8 @@ async function prepareVictim(): Promise<Victim> {
     entryId: entries.body.items[0].entry,
     keyId: keys.body.items[0].keyId,
     transferId,
+    holdId: hold.body.holdId,
+    orderId: order.body.orderId,
     pageToken: page.body.nextPageToken,
     sealed: sealed.body.items[0].sealed,
     index: index.body.index,
@@ -207,7 +220,7 @@ beforeAll(async () => {
   const accountIds = Object.values(tenant.accounts).flatMap(({ ids }) => Object.values(ids));
   secrets = [
     ...[NAME, CALLER_ID, '987.65', tenant.tenantId, recordId, subjectId, entryId, keyId],
-    ...[transferId, sealed, index, pageToken, ...accountIds],
+    ...[victim.holdId, victim.orderId, transferId, sealed, index, pageToken, ...accountIds],
   ];
 });
 
@@ -231,6 +244,8 @@ async function photograph(): Promise<unknown> {
     orders: await all('orders'),
     collections: (await good(shop.call('GET', '/v1/collections'))).body.items,
     keys: (await good(security.call('GET', '/v1/keys'))).body.items,
+    holds: (await good(privacy.call('GET', '/v1/holds'))).body.items,
+    legalOrders: (await good(privacy.call('GET', '/v1/orders'))).body.items,
     effects,
   };
 }
@@ -282,6 +297,15 @@ const ownOnly =
     expect(answer.status, answer.text).toBeLessThan(300);
     expectNothingOf(answer);
   };
+
+/** The victim's own id of a person means a person of the asker's: nothing of the victim is told or changed. */
+async function aboutOwnPerson(path: string, body: object): Promise<Answer> {
+  const answer = await actors.privacy.call('POST', path, { ...body, subject: CALLER_ID });
+  expect(answer.status, answer.text).toBe(200);
+  expect(answer.body.subjectId).not.toBe(victim.subjectId);
+  expectNothingOf(answer);
+  return answer;
+}
 
 const PROBES: Readonly<Record<string, Probe>> = {
   'GET /v1/charter': ownOnly('shop', 'GET', '/v1/charter'),
@@ -491,6 +515,51 @@ const PROBES: Readonly<Record<string, Probe>> = {
     expect(found.body.recordsCount).toBe(absent.body.recordsCount);
     expectNothingOf(found);
   },
+  'POST /v1/consents': () =>
+    aboutOwnPerson('/v1/consents', { purpose: 'marketing', state: 'given' }),
+  'POST /v1/objections': () =>
+    aboutOwnPerson('/v1/objections', { purpose: 'customer-support', state: 'upheld' }),
+  'POST /v1/restrictions': () =>
+    aboutOwnPerson('/v1/restrictions', { state: 'restricted', ground: 'unlawful' }),
+  'POST /v1/subject-events': () =>
+    aboutOwnPerson('/v1/subject-events', { event: 'contract-end', at: '2026-01-31T00:00:00Z' }),
+  'POST /v1/standings/searches': async () => {
+    const answer = await aboutOwnPerson('/v1/standings/searches', {});
+    expect(answer.body.history.every(({ kind }: { kind: string }) => kind !== 'hold')).toBe(true);
+  },
+  'POST /v1/holds': async () => {
+    const hold = { reference: 'theirs-1', subject: CALLER_ID };
+    const answer = await actors.privacy.call('POST', '/v1/holds', hold);
+    expect(answer.status, answer.text).toBe(201);
+    expectNothingOf(answer);
+    const { holdId } = answer.body;
+    await good(actors.privacy.call('POST', `/v1/holds/${holdId}/releases`, {}));
+  },
+  'GET /v1/holds': ownOnly('privacy', 'GET', '/v1/holds'),
+  'POST /v1/holds/{holdId}/releases': () =>
+    expectAsUnknown((id) => actors.privacy.call('POST', `/v1/holds/${id}/releases`, {}), {
+      id: victim.holdId,
+      unknown: likeEntry(),
+      status: 404,
+    }),
+  'POST /v1/orders': async () => {
+    // The whole of another tenant's data is suspended: the victim goes on as before.
+    const order = { measure: 'suspend', reference: 'theirs-2' };
+    const answer = await actors.privacy.call('POST', '/v1/orders', order);
+    expect(answer.status, answer.text).toBe(201);
+    expectNothingOf(answer);
+    const read = await victim.shop.call('GET', `${records}/${victim.recordId}`);
+    expect(read.status, read.text).toBe(200);
+    const { orderId } = answer.body;
+    await good(actors.privacy.call('POST', `/v1/orders/${orderId}/revocations`, {}));
+  },
+  'GET /v1/orders': ownOnly('privacy', 'GET', '/v1/orders'),
+  'POST /v1/orders/{orderId}/revocations': () =>
+    expectAsUnknown((id) => actors.privacy.call('POST', `/v1/orders/${id}/revocations`, {}), {
+      id: victim.orderId,
+      unknown: likeEntry(),
+      status: 404,
+    }),
   'GET /v1/ledger/checkpoint': ownOnly('shop', 'GET', '/v1/ledger/checkpoint'),
   'GET /v1/ledger/key': ownOnly('shop', 'GET', '/v1/ledger/key'),
   'GET /v1/ledger/cosigned-checkpoint': ownOnly('shop', 'GET', '/v1/ledger/cosigned-checkpoint'),
@@ -663,7 +732,9 @@ const toPath = (route: string): { readonly method: Method; readonly path: string
       .replace('{entryId}', victim.entryId)
       .replace('{keyId}', victim.keyId)
       .replace('{transferId}', victim.transferId)
-      .replace('{deliveryId}', victim.transferId),
+      .replace('{deliveryId}', victim.transferId)
+      .replace('{holdId}', victim.holdId)
+      .replace('{orderId}', victim.orderId),
   };
 };
 

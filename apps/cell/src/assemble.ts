@@ -20,6 +20,7 @@ import { type Background, createBackground } from './background.ts';
 import { type Admission, createAdmission } from './backpressure.ts';
 import { type CellBackups, openCellBackups } from './backups/backup-service.ts';
 import { type CellSecrets, openCellSecrets } from './cell-secrets.ts';
+import { type ChangeFeed, createChangeFeed } from './changes/change-feed.ts';
 import { readSecretFile } from './config.ts';
 import { openPeerClient, type PeerClient } from './control/peer-client.ts';
 import {
@@ -39,6 +40,7 @@ import { type BundleInForce, parseCellKey } from './law/law-in-force.ts';
 import { createLawStore } from './law/law-store.ts';
 import { type CellLedger, createCellLedger } from './ledger/cell-ledger.ts';
 import { observeLocation } from './location.ts';
+import { createOrderBook, type OrderBook } from './orders/order-book.ts';
 import { readPortalFiles } from './portal/portal-files.ts';
 import { countEntries } from './rollups/counted-entries.ts';
 import { type PublicRouteParts, registerInternalRoutes, registerPublicRoutes } from './routes.ts';
@@ -46,6 +48,7 @@ import type { CellRuntime } from './runtime.ts';
 import { createPublicServer } from './server.ts';
 import type { EntryWriter } from './services.ts';
 import { withSessions } from './sign-ins/session-credentials.ts';
+import { type CellStandings, createStandings } from './subjects/standings.ts';
 import { takeTenants } from './tenants/take-tenants.ts';
 import { type CellWitnesses, openCellWitnesses } from './witnesses/cell-witnesses.ts';
 
@@ -97,6 +100,9 @@ interface Parts extends CellFoundation {
   readonly ledger: CellLedger;
   readonly keys: OpenKeyRing;
   readonly control: PeerClient;
+  readonly feed: ChangeFeed;
+  readonly standings: CellStandings;
+  readonly orders: OrderBook;
 }
 
 /**
@@ -123,7 +129,28 @@ export async function assembleCell(foundation: CellFoundation): Promise<Cell> {
   const law = createLaw({ ...foundation, store: createLawStore(config.state) }, toTrust(config));
   const keys = await foundation.openKeys({ ...foundation, database, identity });
   const control = openPeerClient(identity, config.control);
-  const parts = { ...foundation, secrets, identity, database, figures, law, ledger, keys, control };
+  const feed = createChangeFeed({ database, log });
+  const { macKey } = secrets;
+  const people = {
+    feed,
+    standings: createStandings({ ...foundation, database, keys, feed }),
+    orders: createOrderBook({ ...foundation, database, macKey, feed }),
+  };
+  await feed.start();
+  const parts = {
+    ...{
+      ...foundation,
+      ...people,
+      secrets,
+      identity,
+      database,
+      figures,
+      law,
+      ledger,
+      keys,
+      control,
+    },
+  };
   ledger.start();
   return build(parts);
 }
@@ -269,7 +296,8 @@ function toRuntime(parts: Parts): CellRuntime {
     jurisdiction: config.location.jurisdiction,
     operator: config.operator.jurisdiction,
   };
-  const enforcement = createEnforcement({ clock, law, entries, meter, site });
+  const { feed, orders, standings } = parts;
+  const enforcement = createEnforcement({ clock, law, entries, orders, meter, site });
   return {
     config,
     secrets,
@@ -281,6 +309,9 @@ function toRuntime(parts: Parts): CellRuntime {
     keys,
     entries,
     enforcement,
+    standings,
+    orders,
+    feed,
     log,
     meter,
   };
@@ -408,6 +439,7 @@ async function stop(parts: Parts, running: Running): Promise<void> {
   await Promise.all([publicServer.close(), internalServer.close()]);
   await background.close();
   await running.backups?.stop();
+  parts.feed.stop();
   await parts.ledger.stop();
   await parts.keys.close();
   await parts.control.close();

@@ -51,7 +51,10 @@ export type CellErrorCode =
   | 'TRANSFER_UNSUPPORTED'
   | 'DELIVERY_REFUSED'
   | 'BACKUP_DENIED'
-  | 'BACKUP_UNDER_WAY';
+  | 'BACKUP_UNDER_WAY'
+  | 'HOLD_UNKNOWN'
+  | 'ORDER_UNKNOWN'
+  | 'STANDING_LIMIT_REACHED';
 
 export interface CellErrorOptions {
   readonly details?: Readonly<

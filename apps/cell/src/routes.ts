@@ -19,12 +19,15 @@ import { registerLedgerRoutes } from './ledger/routes.ts';
 import { registerEntrySearchRoutes } from './ledger/search-routes.ts';
 import { registerOpenApi } from './openapi.ts';
 import { registerOpeningRoutes } from './openings/routes.ts';
+import { registerInternalOrderRoutes, registerOrderRoutes } from './orders/routes.ts';
 import type { PortalFile } from './portal/portal-files.ts';
 import { registerPortalRoutes } from './portal/routes.ts';
 import { registerRecordRoutes } from './records/routes.ts';
 import type { CellRuntime } from './runtime.ts';
 import { registerSealRoutes } from './seals/routes.ts';
 import { registerSignInRoutes, type SignInPorts } from './sign-ins/routes.ts';
+import { registerHoldRoutes } from './subjects/hold-routes.ts';
+import { registerStandingRoutes } from './subjects/routes.ts';
 import { registerTenantRoutes } from './tenants/internal-routes.ts';
 import type { TokenPorts } from './tokens/issue-tokens.ts';
 import { registerTokenRoutes } from './tokens/routes.ts';
@@ -62,6 +65,9 @@ export async function registerPublicRoutes(
   registerRecordRoutes(app, runtime);
   registerKeyRoutes(app, runtime, keys.administration);
   registerErasureRoutes(app, runtime, keys.administration);
+  registerStandingRoutes(app, runtime);
+  registerHoldRoutes(app, runtime);
+  registerOrderRoutes(app, runtime);
   registerLedgerRoutes(app, runtime, ledger);
   registerEntrySearchRoutes(app, runtime, {
     ledger,
@@ -90,6 +96,7 @@ export function registerInternalRoutes(app: FastifyInstance, parts: InternalRout
   const { runtime, figures, onChange, witnesses, backups } = parts;
   registerTenantRoutes(app, runtime, { onChange });
   registerInternalDeliveryRoutes(app, runtime);
+  registerInternalOrderRoutes(app, runtime);
   registerInternalWitnessRoutes(app, runtime, witnesses);
   registerBackupRoutes(app, backups);
   registerInternalHealthRoutes(app, runtime, () => figures.toText());

@@ -121,7 +121,11 @@ function registerAdmission(app: FastifyInstance, context: AdmitContext): void {
     const traits: RouteTraits = request.routeOptions.config;
     const enter = (credential: Credential | undefined): void => {
       request.verified = credential;
-      admit(request, reply, { context, traits, done });
+      const preparing = credential && context.services.orders.prepare(credential.tenantId);
+      const pass = (): void => admit(request, reply, { context, traits, done });
+      // Legal orders are asked at every decision: they are there before anything is decided.
+      if (preparing === undefined) pass();
+      else preparing.then(pass).catch(done);
     };
     try {
       assertAuthority(request, context.name);

@@ -155,6 +155,76 @@ export interface EntryWriter {
   awaitCheckpoint(entryId: EntryId, options: { readonly timeoutMs: number }): Promise<void>;
 }
 
+/** Conditions that the cell itself finds true of a person; a charter may name them under `conditions`. */
+export type StandingCondition = 'legal-hold' | 'objected' | 'processing-restricted';
+
+/** What holds of a person for one purpose beside the label: the source of a flow's consent. */
+export interface Standing {
+  /** Equal for equal content. */
+  readonly id: string;
+  readonly consent: Consent;
+  /** Sorted. */
+  readonly conditions: readonly StandingCondition[];
+  /** Stored facts are not what this cell wrote: everything is denied. */
+  readonly isUnverified: boolean;
+}
+
+export interface StandingQuestion {
+  readonly purpose: string;
+  /** Absent: any of the tenant's collections. */
+  readonly collection?: {
+    readonly id: CollectionId;
+    readonly version: number;
+    readonly categories: readonly string[];
+  };
+}
+
+/**
+ * What holds of people, kept in memory. `prepare` before `find`: it is done at once (`undefined`) when
+ * everything is known already.
+ */
+export interface Standings {
+  prepare(
+    tenantId: TenantId,
+    subjectIds: Iterable<SubjectId | undefined>,
+  ): Promise<void> | undefined;
+  /** `undefined`: nothing is known of this person. Synchronous; asserts that it was prepared. */
+  find(
+    tenantId: TenantId,
+    subjectId: SubjectId | undefined,
+    question: StandingQuestion,
+  ): Standing | undefined;
+  /** True when nothing is known of anybody of this tenant; prepared like `find`. */
+  isEmpty(tenantId: TenantId): boolean;
+  /** The subject that a caller's id means today: another one after each erasure. */
+  presentSubject(tenantId: TenantId, named: SubjectId, idKey: KeyObject): SubjectId;
+}
+
+/** `freeze`: as it is, where it is. `read-only`: nothing is written. `suspend`: nothing at all. */
+export type OrderMeasure = 'freeze' | 'read-only' | 'suspend';
+
+/** A legal order in force, as far as it decides. */
+export interface OrderInForce {
+  readonly orderId: string;
+  readonly measure: OrderMeasure;
+  readonly reference: string;
+}
+
+/** Legal orders, kept in memory. */
+export interface Orders {
+  /** Has a tenant's orders ready; `undefined` when they are. */
+  prepare(tenantId: TenantId): Promise<void> | undefined;
+  /** Grows whenever an order of any tenant is placed or revoked here. */
+  readonly revision: number;
+  /** The order that stands against this; `isUnknown` when orders could not be had or do not verify. */
+  find(
+    tenantId: TenantId,
+    flow: { readonly action: Action; readonly origin: string; readonly subjectId?: SubjectId },
+  ): OrderInForce | 'unknown' | undefined;
+  /** People of this tenant whom orders name. */
+  peopleOf(tenantId: TenantId): ReadonlySet<SubjectId>;
+}
+
 /** What an enforcement point knows about the data it is about to touch. */
 export interface FlowRequest {
   readonly action: Action;
@@ -170,6 +240,10 @@ export interface FlowRequest {
   readonly mechanism?: string;
   readonly consent?: Consent;
   readonly conditions?: readonly string[];
+  /** Of the person that the data is about. */
+  readonly standing?: Standing;
+  /** The person, where legal orders can be about them. */
+  readonly subjectId?: SubjectId;
 }
 
 export interface Enforcement {
@@ -201,6 +275,8 @@ export interface CellServices {
   readonly keys: KeyRing;
   readonly entries: EntryWriter;
   readonly enforcement: Enforcement;
+  readonly standings: Standings;
+  readonly orders: Orders;
   readonly log: Log;
   readonly meter: Meter;
 }

@@ -48,6 +48,8 @@ export const DENIAL_CAUSES = [
   'terms-narrower',
   'facts-unverified',
   'key-unavailable',
+  'legal-order',
+  'subject-standing',
 ] as const;
 export type DenialCause = (typeof DENIAL_CAUSES)[number];
 

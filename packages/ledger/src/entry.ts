@@ -34,6 +34,10 @@ export const ENTRY_KINDS = [
   'epoch',
   'backup',
   'restore',
+  'standing',
+  'order',
+  'request',
+  'retention',
 ] as const;
 export type EntryKind = (typeof ENTRY_KINDS)[number];
 

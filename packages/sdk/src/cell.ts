@@ -4,6 +4,7 @@
 import { type Answer, unwrap } from './answer.ts';
 import type { Caller, CallOptions } from './caller.ts';
 import { type Collection, createCollection } from './collection.ts';
+import { createRights, type Rights } from './rights.ts';
 import type {
   BlindIndexRequest,
   CharterSummary,
@@ -98,6 +99,8 @@ export interface Cell {
     disable(keyId: string, options?: CallOptions): Promise<Answer<KeyChange>>;
     enable(keyId: string, options?: CallOptions): Promise<Answer<KeyChange>>;
   };
+  /** Consents, objections, restrictions, holds, legal orders. */
+  readonly rights: Rights;
   readonly erasures: {
     /** Erases a person: the caller's own id of the subject. */
     create(subject: string, options?: CallOptions): Promise<Answer<ErasureReceipt>>;
@@ -160,6 +163,7 @@ export function createCell(call: Caller, identity: CellIdentity): Cell {
       list: (options) => call({ method: 'GET', path: '/v1/collections' }, options),
     },
     ...createTrust(call),
+    rights: createRights(call),
   };
 }
 

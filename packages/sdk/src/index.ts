@@ -20,6 +20,7 @@ export {
 export type { Collection, ImportOptions } from './collection.ts';
 export { type Home, verifyHome } from './directory.ts';
 export { SdkError, type SdkErrorCode } from './errors.ts';
+export type { Rights } from './rights.ts';
 export type { AccountCredential } from './tokens.ts';
 export {
   type Call,
@@ -35,6 +36,7 @@ export type {
   CollectionDescription,
   CollectionSchema,
   Condition,
+  ConsentRequest,
   Decisions,
   EntryAnswer,
   EntryPage,
@@ -46,22 +48,31 @@ export type {
   FactValue,
   Fields,
   FieldValue,
+  HoldAnswer,
+  HoldRequest,
   ImportResult,
   InclusionProofsAnswer,
   KeyChange,
   KeyDescription,
   LedgerCheck,
+  ObjectionRequest,
   Openings,
   OpenResult,
+  OrderAnswer,
+  OrderRequest,
   Problem,
   RecordDraft,
   RecordPage,
   RefusedLine,
+  RestrictionRequest,
   SealRequest,
   SealResult,
   SearchQuery,
   SignedStatement,
+  StandingAnswer,
+  StandingChangeAnswer,
   StoredRecord,
+  SubjectEventRequest,
   TransferAnswer,
   TransferRequest,
   Where,

@@ -41,6 +41,8 @@ export async function takeDelivery(
   const statementHash = createHash('sha256').update(payload).digest('hex');
   const known = await findDelivery(runtime.database, { tenantId, deliveryId });
   if (known !== undefined) return toKnown(known, { deliveryId, statementHash });
+  const preparing = runtime.orders.prepare(delivery.tenantId);
+  if (preparing) await preparing;
   const decided = decide(runtime, from, delivery);
   const entry = runtime.entries.prepare(tenantId, {
     kind: 'delivery',

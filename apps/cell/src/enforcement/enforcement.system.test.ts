@@ -12,6 +12,7 @@ const tenant = newTenant();
 let test: TestCell;
 beforeAll(async () => {
   test = await startTestCell({ tenants: [tenant] });
+  await test.cell.runtime.orders.prepare(tenant.tenantId);
 });
 afterAll(() => test?.stop());
 

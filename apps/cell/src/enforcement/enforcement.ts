@@ -6,6 +6,7 @@ import {
   assertNever,
   type Clock,
   type Decision,
+  type DenialCause,
   type Flow,
   type Obligation,
   type ObligationKind,
@@ -21,13 +22,16 @@ import type {
   EntryWriter,
   FlowRequest,
   Law,
+  Orders,
 } from '../services.ts';
 import { crossesBorder, type Site } from './border.ts';
+import { findOrderDenial, findStandingDenial } from './standing-rules.ts';
 
 export interface EnforcementPorts {
   readonly clock: Clock;
   readonly law: Law;
   readonly entries: EntryWriter;
+  readonly orders: Orders;
   readonly meter: Meter;
   readonly site: Site;
 }
@@ -79,20 +83,22 @@ export function createEnforcement(ports: EnforcementPorts): CellEnforcement {
     description: 'flows decided, by action and outcome',
   });
   const decide = (credential: Credential, request: FlowRequest): Decided => {
-    const flow = toFlow(credential, request, ports.clock.nowMs());
-    const decision = decideOwn(ports, credential.tenantId, flow);
+    const flow = toFlow(ports, credential, request);
+    const decision = decideOwn(ports, credential.tenantId, { flow, request });
     decisions.add(1, toAttributes(flow.action, decision.outcome));
     return { flow, decision };
   };
   return {
     purposeOf: (credential, stated) => purposeOf(law, credential, stated),
     answer(tenantId, flow) {
-      const decision = decideFlow(ports, tenantId, flow);
+      const decision = decideFlow(ports, tenantId, { flow });
       decisions.add(1, toAttributes(flow.action, decision.outcome));
       return explain(ports, tenantId, { flow, decision }).decision;
     },
     decide,
     async require(credential, request) {
+      const preparing = ports.orders.prepare(credential.tenantId);
+      if (preparing) await preparing;
       const decided = decide(credential, request);
       if (decided.decision.outcome === 'allow') return decided;
       const explained = explain(ports, credential.tenantId, decided);
@@ -135,8 +141,9 @@ function purposeOf(law: Law, credential: Credential, stated: string | undefined)
   return purpose;
 }
 
-function toFlow(credential: Credential, request: FlowRequest, atMs: number): Flow {
+function toFlow(ports: EnforcementPorts, credential: Credential, request: FlowRequest): Flow {
   const { kind, role, employer, assurance, place } = credential;
+  const { standing } = request;
   return {
     actor: { kind, role, employer, assurance, place },
     action: request.action,
@@ -151,24 +158,55 @@ function toFlow(credential: Credential, request: FlowRequest, atMs: number): Flo
     to: request.to ?? { kind: 'reader', location: place, operator: place },
     purpose: request.purpose,
     ...(request.mechanism === undefined ? {} : { mechanism: request.mechanism }),
-    consent: request.consent ?? 'absent',
-    conditions: request.conditions ?? [],
-    atMs,
+    consent: request.consent ?? standing?.consent ?? 'absent',
+    conditions: toConditions(ports, request),
+    atMs: ports.clock.nowMs(),
   };
 }
 
-/** Charter and terms first, then freshness: each can only make the answer stricter. */
-function decideFlow(ports: EnforcementPorts, tenantId: TenantId, flow: Flow): Decision {
+/** A condition that the charter does not name would be an unknown value: the cell rules on it itself. */
+function toConditions({ law }: EnforcementPorts, request: FlowRequest): readonly string[] {
+  const { conditions = [], standing } = request;
+  if (standing === undefined || standing.conditions.length === 0) return conditions;
+  const declared = law.current().charter.conditions;
+  const found = standing.conditions.filter((name) => declared.includes(name));
+  return [...new Set([...conditions, ...found])].sort();
+}
+
+interface Question {
+  readonly flow: Flow;
+  /** Absent for flows that somebody else enforces. */
+  readonly request?: FlowRequest;
+}
+
+/** Charter and terms, freshness, orders, the person's standing: each can only make the answer stricter. */
+function decideFlow(
+  ports: EnforcementPorts,
+  tenantId: TenantId,
+  { flow, request }: Question,
+): Decision {
   const law = ports.law.current();
   const own = law.engineFor(tenantId).decide(flow);
   const decision = law.canary === undefined ? own : law.canary.judge(tenantId, flow, own);
-  const isStale = decision.outcome === 'allow' && !ports.law.isFresh();
-  return isStale && crossesBorder(flow, ports.site) ? toStaleDenial(decision) : decision;
+  if (decision.outcome === 'deny') return decision;
+  if (!ports.law.isFresh() && crossesBorder(flow, ports.site)) return toStaleDenial(decision);
+  const order = ports.orders.find(tenantId, {
+    action: flow.action,
+    origin: flow.data.origin,
+    ...(request?.subjectId === undefined ? {} : { subjectId: request.subjectId }),
+  });
+  if (order !== undefined) return findOrderDenial(decision, order);
+  const { standing } = request ?? {};
+  if (standing === undefined) return decision;
+  return (
+    findStandingDenial(decision, { flow, standing, declared: law.charter.conditions }) ?? decision
+  );
 }
 
 /** A flow that this cell itself enforces: it must also be able to do what it is obliged to. */
-function decideOwn(ports: EnforcementPorts, tenantId: TenantId, flow: Flow): Decision {
-  const decision = decideFlow(ports, tenantId, flow);
+function decideOwn(ports: EnforcementPorts, tenantId: TenantId, question: Question): Decision {
+  const { flow } = question;
+  const decision = decideFlow(ports, tenantId, question);
   if (decision.outcome === 'deny') return decision;
   const unfulfillable = decision.obligations.find(({ kind }) => !isFulfillable(flow.action, kind));
   return unfulfillable === undefined ? decision : toObligationDenial(decision, unfulfillable);
@@ -208,10 +246,19 @@ function toObligationDenial(decision: Decision, { kind }: Obligation): Decision 
   };
 }
 
+/** Causes that are this cell's own: the engine would not deny. */
+const OWN_CAUSES: readonly DenialCause[] = [
+  'charter-stale',
+  'facts-unverified',
+  'legal-order',
+  'obligation-unfulfillable',
+  'subject-standing',
+];
+
 /** A denial of the engine with the nearest flows that it would allow; anything else as it is. */
 function explain(ports: EnforcementPorts, tenantId: TenantId, decided: Decided): Decided {
   const { outcome, cause } = decided.decision;
-  const isEngines = cause !== 'charter-stale' && cause !== 'obligation-unfulfillable';
+  const isEngines = cause === undefined || !OWN_CAUSES.includes(cause);
   if (outcome === 'allow' || !isEngines) return decided;
   const law = ports.law.current();
   const { canary } = law;

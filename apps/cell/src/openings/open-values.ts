@@ -3,11 +3,19 @@
 // decides who may see it; it is attacker-controlled until the envelope opens under it, which is why the
 // decision comes first and counts for nothing when the value then does not open.
 import type { FieldValue, OpenResult } from '@bailiwick/contracts';
-import { DATA_CLASSES, type Decision, type EntryId, type Flow, isCoded } from '@bailiwick/kernel';
+import {
+  DATA_CLASSES,
+  type Decision,
+  type EntryId,
+  type Flow,
+  isCoded,
+  type SubjectId,
+} from '@bailiwick/kernel';
 import { openValue, parseSealedText, type SealedValue } from '@bailiwick/keys';
 import { CellError } from '../errors.ts';
 import { toProblem } from '../problem.ts';
 import { toEntryRecords } from '../records/entry.ts';
+import { findPerson, type Person } from '../records/sight.ts';
 import type {
   CellServices,
   Credential,
@@ -16,6 +24,7 @@ import type {
   KeyProblem,
   KeyReference,
 } from '../services.ts';
+import { findPeopleOfKeys } from './people-of-keys.ts';
 
 export interface OpenAsker {
   readonly credential: Credential;
@@ -25,6 +34,7 @@ export interface OpenAsker {
 interface Parsed {
   readonly at: number;
   readonly value: SealedValue;
+  person?: Person;
 }
 
 interface Decided {
@@ -42,6 +52,12 @@ export async function openValues(
 ): Promise<{ readonly items: readonly OpenResult[]; readonly entry?: EntryId }> {
   const results = new Array<OpenResult>(sealed.length);
   const parsed = parseAll(services, asker, sealed, results);
+  const people = await findPeopleOfKeys(
+    services,
+    asker.credential.tenantId,
+    parsed.map(({ value }) => value.seal.keyId),
+  );
+  for (const one of parsed) one.person = await personOf(services, asker, one, people);
   const groups = [...Map.groupBy(parsed, groupOf).values()];
   const visible: { readonly group: readonly Parsed[]; readonly decided: Decided }[] = [];
   for (const group of groups) {
@@ -65,7 +81,7 @@ function parseAll(
   { credential }: OpenAsker,
   sealed: readonly string[],
   results: OpenResult[],
-): readonly Parsed[] {
+): Parsed[] {
   const parsed: Parsed[] = [];
   for (const [at, text] of sealed.entries()) {
     try {
@@ -85,11 +101,28 @@ function parseAll(
   return parsed;
 }
 
-const groupOf = ({ value: { seal } }: Parsed): string =>
-  `${seal.class} ${seal.category} ${seal.origin} ${seal.residency} ${seal.regimes.join(' ')}`;
+const groupOf = ({ value: { seal }, person }: Parsed): string =>
+  `${seal.class} ${seal.category} ${seal.origin} ${seal.residency} ${seal.regimes.join(' ')} ` +
+  `${person?.standing?.id ?? ''} ${person?.subjectId ?? ''}`;
 
-function toRequest({ purpose }: OpenAsker, { value: { seal } }: Parsed): FlowRequest {
+/** SECURITY: the seal is the caller's word until it opens; so is whose key it names, and then it opens. */
+async function personOf(
+  services: CellServices,
+  asker: OpenAsker,
+  { value: { seal } }: Parsed,
+  people: ReadonlyMap<string, SubjectId>,
+): Promise<Person> {
+  const subjectId = people.get(seal.keyId);
+  const { tenantId } = asker.credential;
+  const preparing = services.standings.prepare(tenantId, [subjectId]);
+  if (preparing) await preparing;
+  const collection = { id: seal.collectionId, version: 0, categories: [seal.category] };
+  return findPerson(services, asker, { collection, subjectId });
+}
+
+function toRequest({ purpose }: OpenAsker, { value: { seal }, person }: Parsed): FlowRequest {
   return {
+    ...person,
     action: 'open',
     class: seal.class,
     categories: [seal.category],

@@ -3,8 +3,8 @@
 // whole batches or nothing of them. While one batch is in the database the next is being sealed. Sending
 // the same lines again, in whatever chunks, changes nothing: the caller's ids make the records' ids.
 import type { ImportResult, RefusedLine } from '@bailiwick/contracts';
-import { REFUSED_LINES_COUNT_MAX } from '@bailiwick/contracts';
-import { isCoded, type RecordId, type TenantId } from '@bailiwick/kernel';
+import { CALLER_ID_CHARACTERS_MAX, REFUSED_LINES_COUNT_MAX } from '@bailiwick/contracts';
+import { isCoded, type RecordId, type SubjectId, type TenantId } from '@bailiwick/kernel';
 import type { CollectionStore } from '../collections/collection-store.ts';
 import type { CompiledCollection } from '../collections/compiled-collection.ts';
 import type { CellServices, PreparedEntry, TenantSecrets } from '../services.ts';
@@ -17,7 +17,13 @@ import { IMPORT_BATCH_COUNT_MAX, IMPORT_BATCH_SIZE_BYTES_MAX } from './limits.ts
 import { type LabelledDraft, type PreparedRow, prepareRows, SubjectIds, toIds } from './prepare.ts';
 import { readRows } from './record-store.ts';
 import { digestRow, type RecordRow, toFlatJson } from './row.ts';
-import { type Asker, requireWrite, toWriteRequests, type WritePermit } from './sight.ts';
+import {
+  type Asker,
+  findPerson,
+  requireWrite,
+  toWriteRequests,
+  type WritePermit,
+} from './sight.ts';
 import { insertStaged } from './staging.ts';
 import { isSameContent } from './writes.ts';
 
@@ -140,6 +146,7 @@ export class Import {
     this.#subjectIds ??= new SubjectIds(secrets.idKey);
     const subjectIds = this.#subjectIds;
     const items = new Map<RecordId, Item>();
+    const present = await this.#prepareSubjects(lines, subjectIds);
     for (const { line, draft: wire } of lines) {
       const checked = wire && checkDraft(collection, wire);
       if (!checked) continue;
@@ -154,7 +161,9 @@ export class Import {
       }
       const found = labeller.label(checked.draft.originText);
       const label = found.label;
-      const permitted = label ? await this.#permit(label) : found;
+      const { callerSubject } = checked.draft;
+      const subjectId = callerSubject === undefined ? undefined : present(callerSubject);
+      const permitted = label ? await this.#permit(label, subjectId) : found;
       if (!label || !('permit' in permitted) || !permitted.permit) {
         this.#refuse(line, permitted.refused ?? { code: 'POLICY_FLOW_DENIED', detail: '' });
         continue;
@@ -164,7 +173,7 @@ export class Import {
         draft: checked.draft,
         subjectIds,
       });
-      const draft = { ...ids, label, values: checked.draft.values, version: 1 };
+      const draft = { ...ids, subjectId, label, values: checked.draft.values, version: 1 };
       const twin = items.get(draft.recordId);
       if (!twin) items.set(draft.recordId, { line, draft, permit: permitted.permit });
       else if (isSameDraft(twin.draft, draft)) this.#unchanged += 1;
@@ -178,13 +187,44 @@ export class Import {
     this.#refuse(line, { code: 'RECORD_CONFLICT', detail });
   }
 
-  /** Decides once per batch and country; a refusal is entered once per batch. */
-  async #permit(label: HomeLabel): Promise<Permitted> {
-    const known = this.#permits.get(label.origin);
-    if (known) return known;
+  /** Has the standings of a batch's people ready; gives the subject that a caller's id means today. */
+  async #prepareSubjects(
+    lines: readonly ImportedLine[],
+    subjectIds: SubjectIds,
+  ): Promise<(callerSubject: string) => SubjectId> {
+    const { standings, keys } = this.#services;
+    const tenantId = this.#tenantId;
+    const named = new Set<SubjectId>();
+    for (const { draft } of lines) {
+      if (typeof draft?.subject === 'string' && draft.subject !== '') {
+        if (draft.subject.length <= CALLER_ID_CHARACTERS_MAX && draft.subject.isWellFormed()) {
+          named.add(subjectIds.of(draft.subject));
+        }
+      }
+    }
+    await standings.prepare(tenantId, named);
+    if (standings.isEmpty(tenantId)) return (callerSubject) => subjectIds.of(callerSubject);
+    const { idKey } = await keys.secrets(tenantId);
+    const present = new Map<SubjectId, SubjectId>();
+    for (const id of named) present.set(id, standings.presentSubject(tenantId, id, idKey));
+    await standings.prepare(tenantId, present.values());
+    return (callerSubject) => {
+      const id = subjectIds.of(callerSubject);
+      return present.get(id) ?? id;
+    };
+  }
+
+  /** Decides once per batch, country and standing; a refusal is entered once per batch. */
+  async #permit(label: HomeLabel, subjectId: SubjectId | undefined): Promise<Permitted> {
     const { asker, collection } = this.#context;
+    const preparing = this.#services.standings.prepare(this.#tenantId, [subjectId]);
+    if (preparing) await preparing;
+    const person = findPerson(this.#services, asker, { collection, subjectId });
+    const id = `${label.origin} ${person.standing?.id ?? ''} ${person.subjectId ?? ''}`;
+    const known = this.#permits.get(id);
+    if (known) return known;
     const action = 'ingest';
-    const requests = toWriteRequests(this.#services, { asker, action, collection, label });
+    const requests = toWriteRequests(this.#services, { asker, action, collection, label, person });
     let permitted: Permitted;
     try {
       permitted = { permit: await requireWrite(this.#services, asker, requests) };
@@ -194,7 +234,7 @@ export class Import {
       if (!isDenial) throw error;
       permitted = { refused: { code: error.code, detail: error.message } };
     }
-    this.#permits.set(label.origin, permitted);
+    this.#permits.set(id, permitted);
     return permitted;
   }
 

@@ -25,9 +25,12 @@ import {
   VALUE_HEADER_SIZE_BYTES,
   verifyRecord,
 } from './row.ts';
-import { type Asker, findSight, type Sight } from './sight.ts';
+import { type Asker, findPerson, findSight, type Sight } from './sight.ts';
 
-type Services = Pick<CellServices, 'cellId' | 'clock' | 'law' | 'enforcement' | 'keys'>;
+type Services = Pick<
+  CellServices,
+  'cellId' | 'clock' | 'law' | 'enforcement' | 'keys' | 'standings' | 'orders'
+>;
 
 /** What became of a row. */
 export type Opened =
@@ -223,12 +226,17 @@ export async function openRows(
   const { tenantId, action, requests, needed = [] } = options;
   const { cellId } = services;
   const { factsKey } = await services.keys.secrets(tenantId);
+  const people = requests.map(({ row }) => row.subjectId);
+  const preparing = services.standings.prepare(tenantId, people);
+  if (preparing) await preparing;
   const looked = requests.map(({ row, collection, asker }) => {
     const verified = verifyRow({ cellId, factsKey, collection }, row);
     if (!verified) return undefined;
+    // The facts have verified, and the person's id with them.
+    const person = findPerson(services, asker, { collection, subjectId: row.subjectId });
     const { origin, regimes, residency } = verified.facts;
     const label = { origin, regimes, residency };
-    const sight = findSight(services, { asker, action, collection, label });
+    const sight = findSight(services, { asker, action, collection, label, person });
     const isSeen = sight.request !== undefined && needed.every((at) => sight.isVisible[at]);
     return { verified, sight, isSeen };
   });

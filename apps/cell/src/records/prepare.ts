@@ -118,6 +118,24 @@ export function toIds(
   };
 }
 
+/** The ids with the subject that the caller's id means today; its standing is prepared afterwards. */
+export async function toPresentIds(
+  services: Pick<CellServices, 'standings'>,
+  secrets: TenantSecrets,
+  named: { readonly tenantId: TenantId; readonly ids: ReturnType<typeof toIds> },
+): Promise<ReturnType<typeof toIds>> {
+  const { tenantId, ids } = named;
+  const { standings } = services;
+  const preparing = standings.prepare(tenantId, [ids.subjectId]);
+  if (preparing) await preparing;
+  if (ids.subjectId === undefined) return ids;
+  const subjectId = standings.presentSubject(tenantId, ids.subjectId, secrets.idKey);
+  if (subjectId === ids.subjectId) return ids;
+  const again = standings.prepare(tenantId, [subjectId]);
+  if (again) await again;
+  return { ...ids, subjectId };
+}
+
 function toOwner(
   collection: CompiledCollection,
   fieldSet: CompiledFieldSet,

@@ -8,6 +8,13 @@ import type { CollectionStore } from '../collections/collection-store.ts';
 import type { CompiledCollection } from '../collections/compiled-collection.ts';
 import { CellError } from '../errors.ts';
 import type { CellServices, EntryReceipt } from '../services.ts';
+import {
+  CONSENTING,
+  fromStoredStanding,
+  STANDING_JOIN,
+  type StoredStanding,
+  toStandingSql,
+} from '../subjects/standing.ts';
 import { toEntryRecords } from './entry.ts';
 import type { HomeLabel } from './label.ts';
 import { LABELS_COUNT_MAX } from './limits.ts';
@@ -141,10 +148,18 @@ export class RecordSearches {
     needed: readonly number[],
   ): Promise<Sight> {
     let refused: Sight | undefined;
-    for (const label of this.#labels()) {
-      const sight = findSight(this.#services, { asker, action, collection, label });
-      if (sight.request && needed.every((at) => sight.isVisible[at])) return sight;
-      refused ??= sight;
+    const { standings } = this.#services;
+    const { tenantId } = asker.credential;
+    const preparing = standings.prepare(tenantId, []);
+    if (preparing) await preparing;
+    // What is seen of nobody in particular may be seen of people who have agreed.
+    const people = standings.isEmpty(tenantId) ? [{}] : [{}, { standing: CONSENTING }];
+    for (const person of people) {
+      for (const label of this.#labels()) {
+        const sight = findSight(this.#services, { asker, action, collection, label, person });
+        if (sight.request && needed.every((at) => sight.isVisible[at])) return sight;
+        refused ??= sight;
+      }
     }
     if (!refused) throw new CellError('CELL_ROLE_FORBIDDEN', 'no country has its home here');
     return refuseSight(this.#services, asker, refused);
@@ -216,18 +231,29 @@ export class RecordSearches {
     { text, values }: SqlPart,
     needed: readonly number[],
   ): Promise<number> {
-    const { rows } = await this.#services.database.withTenant(asker.credential.tenantId, (tx) =>
-      tx.query<{ label: HomeLabel; count: string }>(
+    const { tenantId } = asker.credential;
+    const { standings, orders } = this.#services;
+    const isPlain = standings.isEmpty(tenantId);
+    const ordered = [...orders.peopleOf(tenantId)];
+    const at = values.length;
+    const { rows } = await this.#services.database.withTenant(tenantId, (tx) =>
+      tx.query<{ label: HomeLabel; standing: StoredStanding | null; count: string }>(
         `SELECT jsonb_build_object('origin', f.facts -> 'origin', 'regimes', f.facts -> 'regimes',
-                                   'residency', f.facts -> 'residency') AS label, count(*) AS count
-         FROM cell.records r, LATERAL (SELECT r.facts::jsonb AS facts) f
-         WHERE ${text} GROUP BY 1 LIMIT ${LABELS_COUNT_MAX}`,
-        [...values],
+                                   'residency', f.facts -> 'residency') AS label,
+                ${isPlain ? 'NULL' : `${toStandingSql(`$${at + 2}`)}`} AS standing, count(*) AS count
+         FROM cell.records r ${isPlain ? '' : STANDING_JOIN},
+              LATERAL (SELECT r.facts::jsonb AS facts) f
+         WHERE ${text} AND (r.subject_id IS NULL OR r.subject_id <> ALL ($${at + 1}::uuid[]))
+         GROUP BY 1, 2 LIMIT ${LABELS_COUNT_MAX}`,
+        isPlain ? [...values, ordered] : [...values, ordered, asker.purpose],
       ),
     );
     let total = 0;
-    for (const { label, count } of rows) {
-      const sight = findSight(this.#services, { asker, action: 'count', collection, label });
+    for (const { label, standing, count } of rows) {
+      const person = standing === null ? {} : { standing: fromStoredStanding(standing) };
+      const sight = findSight(this.#services, {
+        ...{ asker, action: 'count', collection, label, person },
+      });
       if (sight.request && needed.every((at) => sight.isVisible[at])) total += Number(count);
     }
     return total;

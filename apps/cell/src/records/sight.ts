@@ -2,7 +2,7 @@
 // What a credential sees of records with one label: each field set is a flow of its own, decided by
 // itself; what is denied, or allowed under an obligation that hides it, is masked. Everything masked: the
 // whole is refused.
-import type { Decision, Destination, Flow, Obligation } from '@bailiwick/kernel';
+import type { Decision, Destination, Flow, Obligation, SubjectId } from '@bailiwick/kernel';
 import { type Action, assertNever } from '@bailiwick/kernel';
 import {
   type CompiledCollection,
@@ -10,16 +10,53 @@ import {
   toClassGroups,
 } from '../collections/compiled-collection.ts';
 import { CellError } from '../errors.ts';
-import type { CellServices, Credential, EntryDraft, FlowRequest, LawInForce } from '../services.ts';
+import type {
+  CellServices,
+  Credential,
+  EntryDraft,
+  FlowRequest,
+  LawInForce,
+  Standing,
+} from '../services.ts';
 import type { HomeLabel } from './label.ts';
 
-type Services = Pick<CellServices, 'cellId' | 'clock' | 'law' | 'enforcement'>;
+type Services = Pick<CellServices, 'cellId' | 'clock' | 'law' | 'enforcement' | 'orders'>;
 type Decided = { readonly flow: Flow; readonly decision: Decision };
 
 /** Who asks for what. */
 export interface Asker {
   readonly credential: Credential;
   readonly purpose: string;
+}
+
+/** The person whom a record is about, as far as it decides; empty for nobody of whom anything is known. */
+export interface Person {
+  readonly standing?: Standing;
+  /** Where a legal order is about somebody. */
+  readonly subjectId?: SubjectId;
+}
+
+const NOBODY: Person = {};
+
+/** What decides of a person; their standing was prepared. */
+export function findPerson(
+  services: Pick<CellServices, 'standings' | 'orders'>,
+  asker: Asker,
+  record: {
+    readonly collection: Pick<CompiledCollection, 'id' | 'version' | 'categories'>;
+    readonly subjectId: SubjectId | undefined;
+  },
+): Person {
+  const { tenantId } = asker.credential;
+  const { collection, subjectId } = record;
+  const { purpose } = asker;
+  const standing = services.standings.find(tenantId, subjectId, { purpose, collection });
+  const isNamed = subjectId !== undefined && services.orders.peopleOf(tenantId).has(subjectId);
+  if (standing === undefined && !isNamed) return NOBODY;
+  return {
+    ...(standing === undefined ? {} : { standing }),
+    ...(isNamed ? { subjectId } : {}),
+  };
 }
 
 /** What is seen of records with one label. */
@@ -37,10 +74,10 @@ export interface Sight {
 function toRequest(
   asker: Asker,
   group: Pick<FlowRequest, 'action' | 'class' | 'categories'>,
-  label: HomeLabel,
+  { label, person = NOBODY }: { readonly label: HomeLabel; readonly person?: Person },
 ): FlowRequest {
   const { origin, regimes, residency } = label;
-  return { ...group, origin, regimes, residency, purpose: asker.purpose };
+  return { ...group, ...person, origin, regimes, residency, purpose: asker.purpose };
 }
 
 /** True when an obligation lets the field set be seen as it is. */
@@ -69,12 +106,15 @@ interface SightQuestion {
   readonly action: Action;
   readonly collection: CompiledCollection;
   readonly label: HomeLabel;
+  readonly person?: Person;
 }
 
 /** What a sight was decided under; it holds for as long as all of it does. */
 interface RememberedSight {
   readonly sight: Sight;
   readonly isFresh: boolean;
+  /** Of the legal orders. */
+  readonly revision: number;
   /** First instant at which the charter may say something else. */
   readonly untilMs: number;
 }
@@ -83,12 +123,13 @@ const SIGHTS_COUNT_MAX = 4096;
 const remembered = new WeakMap<LawInForce, Map<string, RememberedSight>>();
 
 /** All of a question that a flow is made of. */
-function toQuestionId({ asker, action, collection, label }: SightQuestion): string {
+function toQuestionId({ asker, action, collection, label, person }: SightQuestion): string {
   const { tenantId, kind, role, employer, assurance, place } = asker.credential;
   const { origin, residency, regimes } = label;
   return (
     `${tenantId} ${kind} ${role} ${employer} ${assurance} ${place} ${action} ${asker.purpose} ` +
-    `${collection.id} ${collection.version} ${origin} ${residency} ${regimes.join()}`
+    `${collection.id} ${collection.version} ${origin} ${residency} ${regimes.join()} ` +
+    `${person?.standing?.id ?? ''} ${person?.subjectId ?? ''}`
   );
 }
 
@@ -103,12 +144,14 @@ export function findSight(services: Services, question: SightQuestion): Sight {
   const nowMs = services.clock.nowMs();
   const sights = remembered.get(law) ?? new Map<string, RememberedSight>();
   const id = toQuestionId(question);
+  const { revision } = services.orders;
   const known = sights.get(id);
-  if (known && known.isFresh === isFresh && nowMs < known.untilMs) return known.sight;
+  const isCurrent = known?.isFresh === isFresh && known.revision === revision;
+  if (isCurrent && nowMs < known.untilMs) return known.sight;
   const sight = decideSight(services, question);
   const untilMs = law.charter.instantsMs.find((instantMs) => instantMs > nowMs) ?? Infinity;
   if (sights.size >= SIGHTS_COUNT_MAX) sights.clear();
-  sights.set(id, { sight, isFresh, untilMs });
+  sights.set(id, { sight, isFresh, revision, untilMs });
   remembered.set(law, sights);
   return sight;
 }
@@ -122,13 +165,14 @@ export function decideAgain(services: Services, asker: Asker, sight: Sight): Dec
 
 /** Decides what is seen of the collection's records with this label. */
 export function decideSight(services: Services, options: SightQuestion): Sight {
-  const { asker, action, collection, label } = options;
+  const { asker, action, collection, label, person } = options;
+  const about = { label, ...(person === undefined ? {} : { person }) };
   const { enforcement } = services;
   const seen: CompiledFieldSet[] = [];
   let refusedRequest: FlowRequest | undefined;
   const isVisible = collection.fieldSets.map((fieldSet) => {
     const group = { action, class: fieldSet.class, categories: [fieldSet.category] };
-    const request = toRequest(asker, group, label);
+    const request = toRequest(asker, group, about);
     const { decision } = enforcement.decide(asker.credential, request);
     const isAllowed = decision.outcome === 'allow';
     if (!isAllowed) refusedRequest ??= request;
@@ -137,7 +181,7 @@ export function decideSight(services: Services, options: SightQuestion): Sight {
     return true;
   });
   const [strictest] = toClassGroups(seen);
-  const request = strictest && toRequest(asker, { action, ...strictest }, label);
+  const request = strictest && toRequest(asker, { action, ...strictest }, about);
   if (request && enforcement.decide(asker.credential, request).decision.outcome !== 'allow') {
     // Together the categories are denied although each is allowed alone: nothing is seen.
     const hidden = collection.fieldSets.map(() => false);
@@ -179,12 +223,13 @@ export function toWriteRequests(
     readonly action: 'ingest' | 'update' | 'delete';
     readonly collection: CompiledCollection;
     readonly label: HomeLabel;
+    readonly person?: Person;
   },
 ): readonly FlowRequest[] {
-  const { asker, action, collection, label } = options;
+  const { asker, action, collection } = options;
   const to = toThisCell(services);
   return collection.classGroups.map((group) => ({
-    ...toRequest(asker, { action, ...group }, label),
+    ...toRequest(asker, { action, ...group }, options),
     to,
   }));
 }

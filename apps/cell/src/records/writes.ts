@@ -15,10 +15,22 @@ import { RecordError, toRecordError } from './errors.ts';
 import { findExisting, type OpenedContent, openContent, toClosed } from './existing.ts';
 import { type HomeLabel, labellerOf, toHomeError } from './label.ts';
 import { WRITE_BATCH_COUNT_MAX } from './limits.ts';
-import { type LabelledDraft, type PreparedRow, prepareRows, toIds } from './prepare.ts';
+import {
+  type LabelledDraft,
+  type PreparedRow,
+  prepareRows,
+  toIds,
+  toPresentIds,
+} from './prepare.ts';
 import { deleteRow, insertRows, type RecordPlace, updateRow } from './record-store.ts';
 import { digestRow, parseFacts, toFlatJson } from './row.ts';
-import { type Asker, requireWrite, toWriteRequests, type WritePermit } from './sight.ts';
+import {
+  type Asker,
+  findPerson,
+  requireWrite,
+  toWriteRequests,
+  type WritePermit,
+} from './sight.ts';
 
 /** What a write answers. */
 export interface WriteAnswer {
@@ -88,19 +100,22 @@ export class RecordWrites {
     const checked = checkDraft(collection, wire);
     if (!checked.draft) throw toRecordError(checked.refusal);
     const { label } = this.#toHome(checked.draft);
+    const secrets = await this.#services.keys.secrets(tenantId);
+    const named = toIds(this.#services, secrets, {
+      collection,
+      draft: checked.draft,
+      ...(fallbackId === undefined ? {} : { fallbackId: `idempotency-key/${fallbackId}` }),
+    });
+    const ids = await toPresentIds(this.#services, secrets, { tenantId, ids: named });
+    const { subjectId } = ids;
     const requests = toWriteRequests(this.#services, {
       asker,
       action: 'ingest',
       collection,
       label,
+      person: findPerson(this.#services, asker, { collection, subjectId }),
     });
     const permit = await requireWrite(this.#services, asker, requests);
-    const secrets = await this.#services.keys.secrets(tenantId);
-    const ids = toIds(this.#services, secrets, {
-      collection,
-      draft: checked.draft,
-      ...(fallbackId === undefined ? {} : { fallbackId: `idempotency-key/${fallbackId}` }),
-    });
     const draft = { ...ids, label, values: checked.draft.values, version: 1 };
     const item = { collection, draft, permit, requestId };
     const result = await this.#creates.submit(tenantId, item);
@@ -304,7 +319,13 @@ export class RecordWrites {
     const { label } = existing;
     const touched = change.fields ? toTouched(collection, change.fields) : collection;
     const { action } = change;
-    const requests = toWriteRequests(this.#services, { asker, action, collection: touched, label });
+    const { subjectId } = existing.verified.row;
+    const preparing = this.#services.standings.prepare(tenantId, [subjectId]);
+    if (preparing) await preparing;
+    const person = findPerson(this.#services, asker, { collection, subjectId });
+    const requests = toWriteRequests(this.#services, {
+      ...{ asker, action, collection: touched, label, person },
+    });
     const permit = await requireWrite(this.#services, asker, requests);
     if (existing.verified.row.version !== expected.version) throw staleVersion();
     // A delete needs no plaintext, and must also be possible for what was erased.

@@ -28,7 +28,9 @@ import { splitFields } from '../records/draft.ts';
 import { toEntryRecords } from '../records/entry.ts';
 import { toRecordError } from '../records/errors.ts';
 import { type HomeLabel, labellerOf, toHomeError } from '../records/label.ts';
+import { toPresentIds } from '../records/prepare.ts';
 import { toFlatJson } from '../records/row.ts';
+import { findPerson, type Person } from '../records/sight.ts';
 import type {
   CellServices,
   Credential,
@@ -50,6 +52,7 @@ interface Checked {
   readonly values: Readonly<Record<string, FieldValue>>;
   readonly recordId: RecordId;
   readonly subjectId: SubjectId | undefined;
+  readonly person: Person;
 }
 
 type Outcome = Checked | SealResult;
@@ -126,6 +129,12 @@ async function check(
   if (fieldSet.subject === 'record' && request.subject === undefined) {
     return refuse('/subject', 'expected the person whom the field set is about');
   }
+  const recordId = deriveRecordId(secrets.idKey, collectionId, request.record);
+  const named =
+    request.subject === undefined ? undefined : deriveSubjectId(secrets.idKey, request.subject);
+  const { tenantId } = asker.credential;
+  const ids = { recordId, subjectId: named };
+  const { subjectId } = await toPresentIds(services, secrets, { tenantId, ids });
   return {
     at,
     request,
@@ -133,9 +142,9 @@ async function check(
     fieldSet,
     label: labelled.label,
     values: toValues(collection, fieldSet, request),
-    recordId: deriveRecordId(secrets.idKey, collectionId, request.record),
-    subjectId:
-      request.subject === undefined ? undefined : deriveSubjectId(secrets.idKey, request.subject),
+    recordId,
+    subjectId,
+    person: findPerson(services, asker, { collection, subjectId }),
   };
 }
 
@@ -163,6 +172,7 @@ function toRequest(services: CellServices, asker: SealAsker, one: Checked): Flow
   const { charter } = services.law.current();
   const here = charter.cells.find(({ id }) => id === services.cellId);
   return {
+    ...one.person,
     action: 'seal',
     class: one.fieldSet.class,
     categories: [one.fieldSet.category],
@@ -179,8 +189,8 @@ function toRequest(services: CellServices, asker: SealAsker, one: Checked): Flow
   };
 }
 
-const groupOf = ({ fieldSet, label }: Checked): string =>
-  `${fieldSet.class} ${fieldSet.category} ${label.origin}`;
+const groupOf = ({ fieldSet, label, person }: Checked): string =>
+  `${fieldSet.class} ${fieldSet.category} ${label.origin} ${person.standing?.id ?? ''} ${person.subjectId ?? ''}`;
 
 /** Decides once for each label; a denial is told to every value of it and entered once. */
 async function permit(

@@ -14,6 +14,7 @@ import type { CompiledCollection } from '../collections/compiled-collection.ts';
 import { toClassGroups } from '../collections/compiled-collection.ts';
 import { CellError } from '../errors.ts';
 import type { HomeLabel } from '../records/label.ts';
+import type { Person } from '../records/sight.ts';
 import type { CellRuntime } from '../runtime.ts';
 import type { Credential, FlowRequest } from '../services.ts';
 
@@ -60,6 +61,8 @@ export function toFlows(
     readonly collection: CompiledCollection;
     readonly fields: readonly string[];
     readonly labels: readonly Label[];
+    /** Absent: of nobody in particular. */
+    readonly person?: Person;
   },
 ): TransferFlows {
   const { credential, request, collection, fields, labels } = options;
@@ -74,6 +77,7 @@ export function toFlows(
       ({ origin, regimes }): FlowRequest => ({
         action: request.kind === 'export' ? 'export' : 'transfer',
         ...group,
+        ...options.person,
         origin,
         regimes,
         residency: toResidency(runtime.cellId),

@@ -2,7 +2,7 @@
 // Reads a collection for a transfer: one consistent picture, page by page, each row verified, only the
 // fields that are asked for opened. Whether this may be read was decided before, label by label.
 import type { FieldValue, Where } from '@bailiwick/contracts';
-import type { RecordId, TenantId } from '@bailiwick/kernel';
+import type { RecordId, SubjectId, TenantId } from '@bailiwick/kernel';
 import type { PoolClient } from 'pg';
 import type { CompiledCollection } from '../collections/compiled-collection.ts';
 import type { HomeLabel } from '../records/label.ts';
@@ -26,6 +26,7 @@ export interface RecordSelection {
 /** A record as a transfer sees it. */
 export interface ReadRecord extends AggregatedRecord {
   readonly recordId: RecordId;
+  readonly subjectId: SubjectId | undefined;
   readonly regimes: readonly string[];
 }
 
@@ -36,7 +37,7 @@ export interface ReadResult {
   readonly unverifiedCount: number;
 }
 
-type Services = Pick<CellServices, 'cellId' | 'database' | 'keys'>;
+type Services = Pick<CellServices, 'cellId' | 'database' | 'keys' | 'standings'>;
 
 /** Gives each record of a selection to `take`. */
 export async function readRecords(
@@ -60,7 +61,11 @@ export async function readRecords(
       );
       const verified = read.filter((row) => row !== undefined);
       unverifiedCount += read.length - verified.length;
-      for (const record of await openPage(services, selection, verified)) {
+      const opened = await openPage(services, selection, verified);
+      const people = opened.map(({ subjectId }) => subjectId);
+      const preparing = services.standings.prepare(tenantId, people);
+      if (preparing) await preparing;
+      for (const record of opened) {
         recordIds.push(record.recordId);
         take(record);
       }

@@ -14,14 +14,21 @@ import { type DsseEnvelope, signDsse } from '@bailiwick/keys';
 import { CellError, DenialError } from '../errors.ts';
 import { toProblem } from '../problem.ts';
 import { toEntryRecords } from '../records/entry.ts';
+import { findPerson } from '../records/sight.ts';
 import type { CellRuntime } from '../runtime.ts';
 import type { EntryDraft } from '../services.ts';
 import { Aggregation } from './aggregate.ts';
 import type { Courier } from './courier.ts';
 import { type Decided, decideFlows, toFlows } from './decide-transfer.ts';
-import { readRecords } from './read-records.ts';
-import { understandTransfer } from './request-transfer.ts';
-import { countAttempt, findTransfer, type TransferRow, takeStep } from './transfer-store.ts';
+import { type ReadRecord, readRecords } from './read-records.ts';
+import { type UnderstoodTransfer, understandTransfer } from './request-transfer.ts';
+import {
+  countAttempt,
+  findTransfer,
+  hasNarrowed,
+  type TransferRow,
+  takeStep,
+} from './transfer-store.ts';
 
 const CHECKPOINT_MS_MAX = 10_000;
 
@@ -36,6 +43,7 @@ export async function runTransfer(
   place: { readonly tenantId: TenantId; readonly transferId: string },
 ): Promise<void> {
   const { runtime } = ports;
+  await runtime.orders.prepare(place.tenantId);
   await countAttempt(runtime.database, place);
   for (;;) {
     const transfer = await findTransfer(runtime.database, place);
@@ -88,6 +96,30 @@ async function decide(
   return { understood, ...outcome };
 }
 
+/** Whose records may go along: people can have withdrawn, objected, had their data restricted. */
+function decidePeople(
+  runtime: CellRuntime,
+  { credential, request }: TransferRow,
+  understood: UnderstoodTransfer,
+): (record: ReadRecord) => boolean {
+  const { collection } = understood;
+  const asker = { credential, purpose: request.purpose };
+  const known = new Map<string, boolean>();
+  return (record) => {
+    const { origin, regimes, subjectId } = record;
+    const person = findPerson(runtime, asker, { collection, subjectId });
+    if (person.standing === undefined && person.subjectId === undefined) return true;
+    const id = `${toLabelText(record)} ${person.standing?.id ?? ''} ${person.subjectId ?? ''}`;
+    const before = known.get(id);
+    if (before !== undefined) return before;
+    const labels = [{ origin, regimes }];
+    const flows = toFlows(runtime, { credential, request, ...understood, labels, person });
+    const isAllowed = 'allowed' in decideFlows(runtime, flows);
+    known.set(id, isAllowed);
+    return isAllowed;
+  };
+}
+
 async function prepare(runtime: CellRuntime, transfer: TransferRow): Promise<void> {
   const { understood, allowed, minimumCount } = await decide(runtime, transfer);
   const { collection, plan, labels } = understood;
@@ -102,10 +134,13 @@ async function prepare(runtime: CellRuntime, transfer: TransferRow): Promise<voi
     where: request.selection.where ?? {},
     fields: plan.fields,
   };
+  const isLetGo = decidePeople(runtime, transfer, understood);
+  let withheldCount = 0;
   const { recordIds, unverifiedCount } = await readRecords(runtime, selection, (record) => {
     // A label that came in since the decision was not decided on: it is not in this figure.
-    if (decidedLabels.has(toLabelText(record))) aggregation.add(record);
-    else undecidedCount += 1;
+    if (!decidedLabels.has(toLabelText(record))) undecidedCount += 1;
+    else if (isLetGo(record)) aggregation.add(record);
+    else withheldCount += 1;
   });
   const smallest = Math.max(plan.minimumCount, minimumCount, DELIVERY_MINIMUM_COUNT);
   const { groups, suppressedCount, leftOutCount } = aggregation.finish(smallest);
@@ -135,6 +170,7 @@ async function prepare(runtime: CellRuntime, transfer: TransferRow): Promise<voi
       suppressed: suppressedCount,
       leftOut: leftOutCount + undecidedCount,
       unverified: unverifiedCount,
+      withheld: withheldCount,
       labels: labels.map(({ origin }) => origin).sort(),
     },
   });
@@ -193,6 +229,7 @@ async function deliver({ runtime, courier }: TransferPorts, transfer: TransferRo
   // Decided again directly before it leaves; and INVARIANT 3: on record, under a signed checkpoint.
   await decide(runtime, transfer);
   await runtime.entries.awaitCheckpoint(parseEntryId(entryId), { timeoutMs: CHECKPOINT_MS_MAX });
+  if (await hasNarrowed(runtime.database, transfer)) return withdraw(runtime, transfer);
   const remote = await courier.deliver(request.destination, statement);
   await runtime.database.withTenant(tenantId, async (tx) => {
     await takeStep(tx, transferId, {
@@ -200,6 +237,21 @@ async function deliver({ runtime, courier }: TransferPorts, transfer: TransferRo
       to: 'delivered',
       ...(remote === undefined ? {} : { remote }),
     });
+  });
+}
+
+/**
+ * Somebody in it has withdrawn, objected, been restricted or erased since it was computed: it does not
+ * leave as it is. Before the first attempt to send it is computed anew; later nobody can say whether the
+ * destination has it, and the same id must not name two statements.
+ */
+async function withdraw(runtime: CellRuntime, transfer: TransferRow): Promise<void> {
+  const { tenantId, transferId, attemptCount } = transfer;
+  if (attemptCount > 1) {
+    throw new CellError('TRANSFER_INVALID', 'people in it have withdrawn since: ask for it anew');
+  }
+  await runtime.database.withTenant(tenantId, async (tx) => {
+    await takeStep(tx, transferId, { from: 'prepared', to: 'accepted' });
   });
 }
 

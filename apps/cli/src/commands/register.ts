@@ -2,29 +2,8 @@
 // Every command's name, arguments and options. What it does is in the file named here and is loaded when
 // the command runs.
 import type { Command } from 'commander';
-import { createContext } from '../context.ts';
-import { createOutput } from '../output.ts';
-import type { Run } from './run.ts';
-
-function lazy(load: () => Promise<Run>): (...parameters: unknown[]) => Promise<void> {
-  return async (...parameters) => {
-    const command = parameters.at(-1);
-    if (!isCommand(command)) throw new Error('assertion failed: commander passes the command last');
-    const options = command.optsWithGlobals();
-    const output = createOutput({ isJson: options['json'] === true });
-    const context = createContext(output, options);
-    try {
-      const run = await load();
-      await run(context, { args: command.args, options });
-    } finally {
-      for (const close of context.closers.reverse()) await close();
-    }
-  };
-}
-
-function isCommand(value: unknown): value is Command {
-  return typeof value === 'object' && value !== null && 'optsWithGlobals' in value;
-}
+import { lazy } from './lazy.ts';
+import { registerRights } from './register-rights.ts';
 
 /** Adds all commands to the program. */
 export function registerCommands(program: Command): void {
@@ -32,6 +11,7 @@ export function registerCommands(program: Command): void {
   registerLaw(program);
   registerTenancy(program);
   registerRecords(program);
+  registerRights(program);
   registerTrust(program);
   registerWitness(program);
   registerOperation(program);

@@ -20,6 +20,8 @@ import { type TestDatabase, withTestDatabase } from '@bailiwick/postgres/testing
 import { createMeterInPlace, openLog } from '@bailiwick/telemetry';
 import type { FastifyInstance } from 'fastify';
 import { createAdmission } from '../../backpressure.ts';
+import { toCellSecrets } from '../../cell-secrets.ts';
+import { createChangeFeed } from '../../changes/change-feed.ts';
 import { registerCollectionRoutes } from '../../collections/routes.ts';
 import { createEnforcement } from '../../enforcement/enforcement.ts';
 import { registerErasureRoutes } from '../../erasures/routes.ts';
@@ -28,8 +30,13 @@ import { createIdempotencyStore } from '../../idempotency/idempotency-store.ts';
 import { type OpenKeyRing, openLocalKeyRing } from '../../keys/local-key-ring.ts';
 import { registerKeyRoutes } from '../../keys/routes.ts';
 import { type CellLedger, createCellLedger } from '../../ledger/cell-ledger.ts';
+import { createOrderBook } from '../../orders/order-book.ts';
+import { registerOrderRoutes } from '../../orders/routes.ts';
 import { createPublicServer } from '../../server.ts';
 import type { CellServices, Credential, LawInForce } from '../../services.ts';
+import { registerHoldRoutes } from '../../subjects/hold-routes.ts';
+import { registerStandingRoutes } from '../../subjects/routes.ts';
+import { createStandings } from '../../subjects/standings.ts';
 import { registerRecordRoutes } from '../routes.ts';
 
 const clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
@@ -102,9 +109,15 @@ export async function openRecordCell(
     operator: declared?.operator ?? 'de',
   };
   const { entries } = ledger;
-  const enforcement = createEnforcement({ clock, law, entries, meter, site });
+  const feed = createChangeFeed({ database, log });
+  const macKey = createSecretKey(createHmac('sha256', 'test').update('orders').digest());
+  const orders = createOrderBook({ database, clock, macKey, feed });
+  const standings = createStandings({ database, clock, keys, feed });
+  await feed.start();
+  const enforcement = createEnforcement({ clock, law, entries, orders, meter, site });
   const services: CellServices = {
     ...{ cellId, clock, random, database, law, keys, entries, enforcement, log, meter },
+    ...{ standings, orders },
   };
   const accounts = new Map<string, Credential>();
   const app = createServer(services, accounts);
@@ -112,6 +125,12 @@ export async function openRecordCell(
   registerRecordRoutes(app, services);
   registerKeyRoutes(app, services, keys.administration);
   registerErasureRoutes(app, services, keys.administration);
+  const { privateKey: signingKey } = generateKeyPairSync('ed25519');
+  const secrets = { ...toCellSecrets(signingKey), macKey };
+  const parts = { ...services, standings, orders, feed, secrets };
+  registerStandingRoutes(app, parts);
+  registerHoldRoutes(app, parts);
+  registerOrderRoutes(app, parts);
   await app.ready();
   const newId = (): string => createUuidV7({ clock, random });
   return {
@@ -145,6 +164,7 @@ export async function openRecordCell(
     },
     async close() {
       await app.close();
+      feed.stop();
       await ledger.stop();
       await keys.close();
       await testDatabase.close();
