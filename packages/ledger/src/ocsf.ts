@@ -40,6 +40,10 @@ const ACTIVITIES: Readonly<Record<EntryKind, Activity>> = {
   epoch: 'other',
   backup: 'read',
   restore: 'create',
+  standing: 'update',
+  order: 'update',
+  request: 'update',
+  retention: 'delete',
 };
 
 /** Where an entry lies in its log. */
