@@ -15,6 +15,7 @@ import {
   readSync,
   renameSync,
   statSync,
+  unlinkSync,
   writeSync,
 } from 'node:fs';
 import path from 'node:path';
@@ -104,6 +105,19 @@ function writeKey(file: string, key: KeyObject): void {
   syncDirectory(path.dirname(file));
 }
 
+/** Overwrites and removes; what a disk or a snapshot keeps of it is beyond a file's reach. */
+function destroyFile(file: string): void {
+  if (!existsSync(file)) return;
+  const descriptor = openSync(file, 'r+');
+  try {
+    writeSync(descriptor, Buffer.alloc(MAGIC.length + KEY_SIZE_BYTES), 0, undefined, 0);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+  unlinkSync(file);
+}
+
 /**
  * Opens the provider over a directory that must exist, private to this account.
  *
@@ -149,5 +163,9 @@ export function openFileProvider(options: { readonly directory: string }): Custo
     findStatus: async (keyId) => findStatus(keyId),
     wrap: async (keyId, key, context) => wrapKey(openKey(keyId), key, context),
     unwrap: async (keyId, wrap, context) => unwrapKey(openKey(keyId), wrap, context),
+    async destroyKey(keyId) {
+      for (const suffix of ['key', 'disabled'] as const) destroyFile(fileOf(keyId, suffix));
+      syncDirectory(directory);
+    },
   };
 }

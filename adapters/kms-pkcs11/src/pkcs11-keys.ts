@@ -141,7 +141,8 @@ export function createPkcs11Provider(
   options: Pkcs11ProviderOptions,
 ): CustomerKeyProvider {
   const { createsKeys, ...rest } = options;
-  return createProvider(
+  const nameOf = options.nameOf ?? ((keyId: string): string => keyId);
+  const provider = createProvider(
     {
       kind: keys.kind,
       async findStatus(name, question) {
@@ -163,4 +164,7 @@ export function createPkcs11Provider(
     },
     rest,
   );
+  return createsKeys
+    ? { ...provider, destroyKey: (keyId) => keys.destroyKey(nameOf(keyId)) }
+    : provider;
 }

@@ -45,6 +45,9 @@ function text(row: Row, column: string): string {
 
 const time = (value: unknown): number => (value instanceof Date ? value.getTime() : Number.NaN);
 
+const optionalNumber = (value: unknown): number | undefined =>
+  typeof value === 'number' ? value : undefined;
+
 function bytes(value: unknown): Buffer {
   if (Buffer.isBuffer(value)) return value;
   throw new KeysError('KEYS_KEY_UNREADABLE', 'a wrap of a key state is not bytes');
@@ -66,8 +69,13 @@ function parseCustomerKey(row: Row): CustomerKeyRow {
   return {
     tenantId: parseTenantId(text(row, 'tenant_id')),
     keyId: parseKeyId(text(row, 'key_id')),
+    version: Number(row['version']),
     provider: text(row, 'provider'),
+    providerName: text(row, 'provider_name'),
     state: parseState(text(row, 'state')),
+    isFinal: row['is_final'] !== false,
+    stalenessMs: optionalNumber(row['staleness_ms']),
+    termsStalenessMs: optionalNumber(row['terms_staleness_ms']),
     createdAtMs: time(row['created_at']),
     changedAtMs: time(row['changed_at']),
   };
@@ -193,8 +201,10 @@ async function insertTenant(
 ): Promise<boolean> {
   const { customerKey, tenantKey, secrets } = tenant;
   const { rowCount } = await tx.query(
-    `INSERT INTO keys.customer_keys (tenant_id, key_id, provider, state, created_at, changed_at)
-     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant_id) DO NOTHING`,
+    `INSERT INTO keys.customer_keys
+       (tenant_id, key_id, provider, state, created_at, changed_at, version, provider_name,
+        terms_staleness_ms)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (tenant_id) DO NOTHING`,
     [
       customerKey.tenantId,
       customerKey.keyId,
@@ -202,9 +212,19 @@ async function insertTenant(
       customerKey.state,
       new Date(customerKey.createdAtMs),
       new Date(customerKey.changedAtMs),
+      customerKey.version,
+      customerKey.providerName,
+      customerKey.termsStalenessMs ?? null,
     ],
   );
   if (rowCount !== 1) return false;
+  await tx.query(
+    `INSERT INTO keys.customer_key_versions
+       (tenant_id, version, key_id, provider, provider_name, created_at)
+     SELECT tenant_id, version, key_id, provider, provider_name, created_at
+       FROM keys.customer_keys WHERE tenant_id = $1`,
+    [customerKey.tenantId],
+  );
   await tx.query(
     `INSERT INTO keys.tenant_keys (tenant_id, key_id, version, customer_key_id, wrap, created_at)
      VALUES ($1, $2, $3, $4, $5, $6)`,
@@ -244,7 +264,9 @@ async function acceptChange(
 ): Promise<KeyChangeRow | undefined> {
   const accepted = new Date(change.acceptedAtMs);
   const { rowCount } = await tx.query(
-    `UPDATE keys.customer_keys SET state = $3, changed_at = $4 WHERE tenant_id = $1 AND key_id = $2`,
+    // What is disabled for good stays so.
+    `UPDATE keys.customer_keys SET state = $3, changed_at = $4
+      WHERE tenant_id = $1 AND key_id = $2 AND ($3 = 'disabled' OR NOT is_final)`,
     [change.tenantId, change.keyId, change.to, accepted],
   );
   if (rowCount !== 1) return undefined;
@@ -404,6 +426,15 @@ export function createPostgresKeyStateStore(database: Database): KeyStateStore {
     listSecrets: (tenantId) =>
       list(parseSecret, `SELECT * FROM keys.secrets ${byTenant}`, [tenantId]),
     insertTenant: (tenant) => database.withTransaction((tx) => insertTenant(tx, tenant)),
+    async setStaleness(tenantId, { stalenessMs, termsStalenessMs }) {
+      await pool.query(
+        `UPDATE keys.customer_keys
+            SET staleness_ms = coalesce($2, staleness_ms),
+                terms_staleness_ms = CASE WHEN $3 THEN $4 ELSE terms_staleness_ms END
+          WHERE tenant_id = $1`,
+        [tenantId, stalenessMs ?? null, termsStalenessMs !== undefined, termsStalenessMs ?? null],
+      );
+    },
     insertSecret: (secret) => database.withTransaction((tx) => insertSecret(tx, secret)),
     acceptChange: (change) => database.withTransaction((tx) => acceptChange(tx, change)),
     async completeChange(changeId, done) {

@@ -33,6 +33,7 @@ import { createEnforcement } from './enforcement/enforcement.ts';
 import { CellError } from './errors.ts';
 import { createIdempotencyStore } from './idempotency/idempotency-store.ts';
 import { createInternalServer } from './internal/server.ts';
+import type { KeyTerms } from './key-service/api.ts';
 import type { OpenKeyRing } from './keys/local-key-ring.ts';
 import type { BundlePuller } from './law/bundle-puller.ts';
 import { type CellLaw, createLaw } from './law/law.ts';
@@ -370,15 +371,15 @@ function toCredentials(
 /** Before a bundle comes into force: its tenants have rows and keys, and the change is on record. */
 function followBundles(parts: Parts, entries: EntryWriter, signIns: SignInDirectory): void {
   const { law, database, keys } = parts;
+  const ports = {
+    database,
+    entries,
+    provisionKeys: (tenantId: TenantId, terms: KeyTerms) =>
+      keys.administration.provisionTenant(tenantId, terms),
+    onKeyless: (code: string) => parts.log.warn('a tenant is without keys', { code }),
+  };
   law.onBundle(async (next, change) => {
-    await takeTenants(
-      {
-        database,
-        entries,
-        provisionKeys: (tenantId) => keys.administration.provisionTenant(tenantId),
-      },
-      next,
-    );
+    await takeTenants(ports, next);
     await refreshSignIns(next, signIns);
     const { bundle, hash } = next;
     await entries.record(undefined, {

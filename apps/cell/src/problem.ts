@@ -91,6 +91,7 @@ export const PROBLEMS: Readonly<Record<string, Entry>> = {
   KEYS_CUSTOMER_KEY_DISABLED: entry(423, 'the customer has disabled the key'),
   KEYS_CUSTOMER_KEY_UNKNOWN: entry(423, 'the provider no longer has the customer key'),
   KEYS_PROVIDER_UNAVAILABLE: entry(503, 'the provider of the customer key does not answer'),
+  KEYS_PROVIDER_MISCONFIGURED: entry(503, 'the provider of the customer key is not set up'),
   KEYS_SERVICE_UNAVAILABLE: entry(503, 'the key service does not answer'),
   KEYS_SERVICE_REFUSED: entry(503, 'the key service refused'),
   KEYS_TENANT_UNKNOWN: entry(503, 'the tenant has no keys in this cell'),
@@ -137,6 +138,17 @@ export function toProblem(error: unknown): Problem {
   }
   const home = toHome(error);
   return home === undefined ? problem : { ...problem, home };
+}
+
+const RETRY_AFTER_SECONDS_MAX = 60;
+
+/** Seconds after which asking again may help: what the error knows, else one. */
+export function toRetryAfter(error: unknown): string {
+  const details = error instanceof Error && 'details' in error ? error.details : undefined;
+  const isObject = typeof details === 'object' && details !== null;
+  const ms: unknown = isObject ? Reflect.get(details, 'retryAfterMs') : undefined;
+  if (typeof ms !== 'number' || !Number.isFinite(ms)) return '1';
+  return String(Math.min(RETRY_AFTER_SECONDS_MAX, Math.max(1, Math.ceil(ms / 1000))));
 }
 
 /** True when this error is a failure inside that must be logged. */

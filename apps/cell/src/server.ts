@@ -15,7 +15,7 @@ import { CellError } from './errors.ts';
 import type { RouteTraits } from './http.ts';
 import { registerIdempotency } from './idempotency/idempotency-hooks.ts';
 import type { IdempotencyStore } from './idempotency/idempotency-store.ts';
-import { isInternalFault, toProblem } from './problem.ts';
+import { isInternalFault, toProblem, toRetryAfter } from './problem.ts';
 import type { CellServices, Credential } from './services.ts';
 import { compileValidator } from './validation.ts';
 
@@ -291,7 +291,9 @@ function registerProblems(app: FastifyInstance, services: CellServices): void {
     }
     problem = await enterRefusal(services, request, { problem, tenantId: toTenant(error) });
     if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
-    if (problem.status === 429 || problem.status === 503) reply.header('retry-after', '1');
+    if (problem.status === 429 || problem.status === 503) {
+      reply.header('retry-after', toRetryAfter(error));
+    }
     return reply
       .code(problem.status)
       .type(PROBLEM_CONTENT_TYPE)

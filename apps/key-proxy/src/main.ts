@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Entry point of the customer's key service.
 //   main.ts init --directory <dir> --name <dns name> --library <so> --token-label <label> --pin-file <file> …
+//   main.ts start (as `init`; sets up what is not there yet, then serves)
 //   main.ts serve --config <key-proxy.yaml> [--parent-pid <pid>]
 //   main.ts key list|create|rotate|disable|enable|destroy [<id>] --config <key-proxy.yaml> [--yes]
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { isCoded } from '@bailiwick/kernel';
 import { openPkcs11Keys } from '@bailiwick/kms-pkcs11';
 import { loadKeyProxyConfig } from './config.ts';
 import { openKeyProxy } from './key-proxy.ts';
-import { setUpKeyProxy } from './set-up.ts';
+import { type Enrolment, setUpKeyProxy } from './set-up.ts';
 
 const PARENT_CHECK_MS = 500;
 const STOP_TIMEOUT_MS = 4500;
@@ -58,6 +61,18 @@ const say = (value: unknown): void => {
 };
 
 async function init(): Promise<void> {
+  say(await setUp());
+}
+
+/** One command for the customer: everything is made at the first start, and served at each. */
+async function start(): Promise<void> {
+  const directory = need('directory');
+  const file = path.join(directory, 'key-proxy.yaml');
+  if (!existsSync(file)) say(await setUp());
+  await serve(file);
+}
+
+async function setUp(): Promise<Enrolment> {
   const clientCertFile = need('client-cert');
   const environment = Object.fromEntries(
     values.environment.map((pair): [string, string] => {
@@ -65,22 +80,20 @@ async function init(): Promise<void> {
       return [name, rest.join('=')];
     }),
   );
-  say(
-    await setUpKeyProxy({
-      directory: need('directory'),
-      serverName: need('name'),
-      host: values.host,
-      port: Number(values.port),
-      clientCertFile,
-      clientCaFile: values['client-ca'] ?? clientCertFile,
-      library: need('library'),
-      tokenLabel: need('token-label'),
-      pinFile: need('pin-file'),
-      environment,
-      keyId: need('key-id'),
-      uriPathPrefix: values.path,
-    }),
-  );
+  return setUpKeyProxy({
+    directory: need('directory'),
+    serverName: need('name'),
+    host: values.host,
+    port: Number(values.port),
+    clientCertFile,
+    clientCaFile: values['client-ca'] ?? clientCertFile,
+    library: need('library'),
+    tokenLabel: need('token-label'),
+    pinFile: need('pin-file'),
+    environment,
+    keyId: need('key-id'),
+    uriPathPrefix: values.path,
+  });
 }
 
 function isAlive(pid: number): boolean {
@@ -92,8 +105,8 @@ function isAlive(pid: number): boolean {
   }
 }
 
-async function serve(): Promise<void> {
-  const running = await openKeyProxy(loadKeyProxyConfig(need('config')));
+async function serve(file: string): Promise<void> {
+  const running = await openKeyProxy(loadKeyProxyConfig(file));
   let isStopping = false;
   const stop = (): void => {
     if (isStopping) return;
@@ -145,9 +158,10 @@ async function key(verb: string | undefined, id: string | undefined): Promise<vo
 async function main(): Promise<void> {
   const [command, verb, id] = positionals;
   if (command === 'init') return init();
-  if (command === 'serve') return serve();
+  if (command === 'start') return start();
+  if (command === 'serve') return serve(need('config'));
   if (command === 'key') return key(verb, id);
-  throw new UsageError('expected init, serve or key');
+  throw new UsageError('expected start, init, serve or key');
 }
 
 main().catch((error: unknown) => {

@@ -39,10 +39,14 @@ export interface Enrolment {
   readonly pin: string;
   readonly caFile: string;
   readonly secretFile: string;
+  /** All of this and the certificate, for the cell's operator. */
+  readonly enrolmentFile: string;
   /** For the AWS KMS console, should it be AWS that asks. */
   readonly xksProxyUriPath: string;
 }
 
+/** What the cell's operator is given, besides the secret. */
+export const ENROLMENT_FILE = 'enrolment.json';
 const CERTIFICATE_VALID_FOR_MS = 365 * 86_400_000;
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
@@ -84,6 +88,19 @@ async function createServerCertificate(serverName: string): Promise<{
   return { cert: toPem('CERTIFICATE', new Uint8Array(certificate.rawData)), key };
 }
 
+/**
+ * Who may connect. A certificate that an authority renews keeps its SPIFFE id and not its key: then the
+ * id under exactly that authority is pinned. One that stands for itself is pinned by its key.
+ */
+function toAllowed(
+  { clientCaFile, clientCertFile }: SetUpOptions,
+  client: X509Certificate,
+): { readonly uri: string } | { readonly pin: string } {
+  const uri = /(?:^|, )URI:(spiffe:\/\/[^,\s]+)/.exec(client.subjectAltName ?? '')?.[1];
+  const isSelfSigned = clientCaFile === clientCertFile || client.checkIssued(client);
+  return uri === undefined || isSelfSigned ? { pin: toPin(client) } : { uri };
+}
+
 /** Random, of the alphabet and length that the specification asks for. */
 function createAccessKeyId(): string {
   return [...randomBytes(26)].map((byte) => BASE32[byte & 31]).join('');
@@ -120,18 +137,32 @@ export async function setUpKeyProxy(options: SetUpOptions): Promise<Enrolment> {
   secret.fill(0);
   const config = {
     listen: { host, port, certFile: 'server.pem', keyFile: 'server.key' },
-    clients: { caFile: 'clients-ca.pem', allow: [{ pin: toPin(client) }] },
+    clients: { caFile: 'clients-ca.pem', allow: [toAllowed(options, client)] },
     token: { kind: 'pkcs11', ...token },
     stores: [{ uriPathPrefix, credentialsFile: 'credentials', keys: [{ id: keyId }] }],
     log: { file: 'access.log' },
   };
   writeFileSync(at('key-proxy.yaml'), stringify(config), { mode: 0o600 });
+  const enrolment = toEnrolment(options, {
+    accessKeyId,
+    pin: toPin(new X509Certificate(own.cert)),
+  });
+  const shared = { v: 1, ...enrolment, ca: own.cert.toString('latin1') };
+  writeFileSync(at(ENROLMENT_FILE), `${JSON.stringify(shared, null, 2)}\n`, { mode: 0o644 });
+  return { ...enrolment, enrolmentFile: at(ENROLMENT_FILE) };
+}
+
+function toEnrolment(
+  { directory, serverName, port, keyId, uriPathPrefix }: SetUpOptions,
+  made: { readonly accessKeyId: string; readonly pin: string },
+): Omit<Enrolment, 'enrolmentFile'> {
+  const at = (name: string): string => path.join(directory, name);
   return {
     url: `https://${serverName}${port === 443 ? '' : `:${port}`}`,
     uriPathPrefix,
-    accessKeyId,
+    accessKeyId: made.accessKeyId,
     externalKeyId: keyId,
-    pin: toPin(new X509Certificate(own.cert)),
+    pin: made.pin,
     caFile: at('server.pem'),
     secretFile: at('cell.secret'),
     xksProxyUriPath: `${uriPathPrefix}${API_PATH}`,

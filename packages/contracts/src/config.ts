@@ -4,6 +4,7 @@
 import { type CellId, parseCellId } from '@bailiwick/kernel';
 import { type TSchema, Type } from 'typebox';
 import { HostNameSchema, PublicKeySchema } from './directory.ts';
+import { type KeyProviderConfig, KeyProviderConfigSchema } from './key-provider-config.ts';
 import { checkWith } from './parse-with.ts';
 import { type WitnessesConfig, WitnessesConfigSchema } from './witness-config.ts';
 
@@ -64,7 +65,15 @@ export interface CellConfig {
   readonly keyService: {
     readonly host: string;
     readonly port: number;
-    readonly customerKeys: { readonly kind: 'file'; readonly directory: string };
+    /** Where customer keys lie, unless a tenant's custody file says otherwise. */
+    readonly customerKeys: KeyProviderConfig;
+    /** Holds a custody file (`<tenant id>.yaml`) for each tenant that has one. Must exist. */
+    readonly custody?: { readonly directory: string };
+    /**
+     * Longest time from the start of the last successful unwrap to the last use, unless a tenant wants
+     * less; 0 asks for every use.
+     */
+    readonly maxStalenessMs: number;
     readonly erasableStore: { readonly replicas: readonly string[] };
     /** SPIFFE identity of the key service's own process; only it reads this. */
     readonly identity?: CellConfig['identity'];
@@ -118,6 +127,14 @@ const Identity: TSchema = Type.Object({ certFile: Path, keyFile: Path, bundleFil
 const Count = (options: { readonly default: number; readonly maximum: number }): TSchema =>
   Type.Integer({ minimum: 1, ...options });
 
+/** 0, or 5 s to an hour: shorter would ask without end and promise what a lease cannot keep. */
+const StalenessSchema: TSchema = Type.Integer({
+  anyOf: [{ const: 0 }, { minimum: 5000 }],
+  minimum: 0,
+  maximum: 3_600_000,
+  default: 60_000,
+});
+
 /** Schema of `cell.yaml`, with its defaults. */
 export const CellConfigSchema: TSchema = Type.Object(
   {
@@ -164,7 +181,9 @@ export const CellConfigSchema: TSchema = Type.Object(
       {
         host: Host,
         port: Type.Integer({ minimum: 1, maximum: 65_535 }),
-        customerKeys: Type.Object({ kind: Type.Literal('file'), directory: Path }, strict),
+        customerKeys: KeyProviderConfigSchema,
+        custody: Type.Optional(Type.Object({ directory: Path }, strict)),
+        maxStalenessMs: StalenessSchema,
         erasableStore: Type.Object(
           { replicas: Type.Array(Path, { minItems: 2, maxItems: 8, uniqueItems: true }) },
           strict,

@@ -4,6 +4,7 @@
 import type { TSchema } from 'typebox';
 import { CellConfigSchema } from './config.ts';
 import { ControlConfigSchema, RouterConfigSchema } from './control-config.ts';
+import { CustodyConfigSchema } from './key-provider-config.ts';
 import { WitnessConfigSchema } from './witness-config.ts';
 
 function toText(schema: TSchema, title: string): string {
@@ -16,6 +17,7 @@ export async function generate(): Promise<Readonly<Record<string, string>>> {
   return {
     'schemas/config.schema.json': toText(CellConfigSchema, 'cell.yaml'),
     'schemas/control-config.schema.json': toText(ControlConfigSchema, 'control.yaml'),
+    'schemas/custody.schema.json': toText(CustodyConfigSchema, 'custody file'),
     'schemas/router-config.schema.json': toText(RouterConfigSchema, 'router.yaml'),
     'schemas/witness-config.schema.json': toText(WitnessConfigSchema, 'witness.yaml'),
   };

@@ -181,6 +181,14 @@ export {
   parseFieldText,
 } from './import-mapping.ts';
 export {
+  type CustodyConfig,
+  CustodyConfigSchema,
+  type KeyApprover,
+  type KeyProviderConfig,
+  KeyProviderConfigSchema,
+  parseCustodyConfig,
+} from './key-provider-config.ts';
+export {
   ENTRY_PAGE_SIZE_MAX,
   type EntryAnswer,
   EntryAnswerSchema,

@@ -3,6 +3,7 @@ export { encodeAeadCiphertext, parseAeadCiphertext } from './aead-ciphertext.ts'
 export { decodeBase64, encodeBase64 } from './base64.ts';
 export { BOUND_KEY_SIZE_BYTES, takeBoundKey, toBoundKey } from './bound-key.ts';
 export { type UnavailableReason, unavailable, withDeadline } from './deadline.ts';
+export { createDoubleProvider, type DoubleProviderParts } from './double-provider.ts';
 export {
   CUSTOMER_WRAP_SIZE_BYTES_MAX,
   IN_FLIGHT_COUNT_MAX,

@@ -24,6 +24,11 @@ export interface CustomerKeyProvider {
   findStatus(customerKeyId: KeyId): Promise<CustomerKeyStatus>;
   wrap(customerKeyId: KeyId, key: KeyObject, context: WrapContext): Promise<Buffer>;
   unwrap(customerKeyId: KeyId, wrap: Uint8Array, context: WrapContext): Promise<KeyObject>;
+  /**
+   * Destroys the key for ever; safe to repeat. Absent where keys are the customer's own: then only the
+   * customer can.
+   */
+  destroyKey?(customerKeyId: KeyId): Promise<void>;
 }
 
 /** Names an object of the erasable store; it means nothing about a person. */
@@ -67,8 +72,19 @@ export type KeyState = 'enabled' | 'disabled';
 export interface CustomerKeyRow {
   readonly tenantId: TenantId;
   readonly keyId: KeyId;
+  /** Grows with each new customer key of the tenant. */
+  readonly version: number;
+  /** The provider's kind. */
   readonly provider: string;
+  /** By which word of the configuration the provider is found. */
+  readonly providerName: string;
   readonly state: KeyState;
+  /** Disabled for good: it is never enabled again. */
+  readonly isFinal: boolean;
+  /** Longest staleness that the tenant wants; undefined: what the cell is configured with. */
+  readonly stalenessMs: number | undefined;
+  /** Longest staleness of its contract terms. */
+  readonly termsStalenessMs: number | undefined;
   readonly createdAtMs: number;
   readonly changedAtMs: number;
 }
@@ -181,6 +197,11 @@ export interface KeyStateStore {
     readonly tenantKey: TenantKeyRow;
     readonly secrets: readonly SecretRow[];
   }): Promise<boolean>;
+  /** What a tenant or its contract terms say of staleness; undefined leaves the other as it is. */
+  setStaleness(
+    tenantId: TenantId,
+    to: { readonly stalenessMs?: number; readonly termsStalenessMs?: number | null },
+  ): Promise<void>;
   /** False when the secret is there already. */
   insertSecret(secret: SecretRow): Promise<boolean>;
   /** Durably sets a key's state and opens a change; undefined when there is no such key. */

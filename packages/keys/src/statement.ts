@@ -13,7 +13,7 @@ const STATEMENT_LENGTH_MAX = 4096;
 
 /** What is stated: ids, instants and words, never a personal value. */
 export type StatementBody = Readonly<Record<string, string | number | boolean>> & {
-  readonly kind: 'keys-dropped' | 'lease-lapsed' | 'object-destroyed';
+  readonly kind: 'keys-dropped' | 'provider-noted' | 'lease-lapsed' | 'object-destroyed';
   /** RFC 3339 in UTC. */
   readonly at: string;
 };

@@ -98,6 +98,10 @@ export interface KeyDescription {
   readonly version: number;
   readonly state: string;
   readonly provider: string;
+  /** The word by which the cell or the tenant's custody file names the provider. */
+  readonly providerName: string;
+  /** Milliseconds from the last successful unwrap to the last use; 0: asked for every use. */
+  readonly stalenessMs: number;
   readonly createdAt: string;
   readonly changedAt: string;
   /** People whose data cannot be read while this key is disabled. */

@@ -24,8 +24,16 @@ export interface Caller {
   readonly generation: number;
 }
 
-/** What processes must let go of. */
+/** What a tenant's contract terms say of its keys: they only narrow. */
+export interface KeyTerms {
+  readonly custody?: 'cell' | 'customer' | 'hold-your-own';
+  readonly stalenessMsMax?: number;
+}
+
+/** What processes must let go of, or take note of. */
 export type Drop =
+  /** The provider behind a gate went away or came back: nothing is sealed while it is away. */
+  | { readonly kind: 'provider'; readonly gateName: string; readonly isAway: boolean }
   | { readonly kind: 'tenant'; readonly tenantId: TenantId; readonly keyId: KeyId }
   | {
       readonly kind: 'shred-key';
@@ -71,6 +79,12 @@ export interface TenantMaterial {
   }[];
   readonly factsKey: KeyObject;
   readonly idKey: KeyObject;
+  /** Names the provider's gate in this cell. */
+  readonly gateName: string;
+  /** False while the provider is away: nothing may be sealed. */
+  readonly canSeal: boolean;
+  /** For one use: the tenant wants the provider asked each time. */
+  readonly isSingleUse: boolean;
 }
 
 /** The key that wraps the subject keys of one bucket. */
@@ -105,7 +119,12 @@ export interface KeyDescription {
   readonly kind: 'customer-key' | 'tenant-key';
   readonly version: number;
   readonly state: KeyState;
+  /** Kind of the provider. */
   readonly provider: string;
+  /** By which word the cell's configuration or the tenant's custody file names it. */
+  readonly providerName: string;
+  /** Milliseconds from the start of the last successful unwrap to the last use; 0: asked for every use. */
+  readonly stalenessMs: number;
   readonly createdAtMs: number;
   readonly changedAtMs: number;
   /** Subjects whose data cannot be read while this key is disabled. */
@@ -149,8 +168,8 @@ export interface LeaseService {
 
 /** For the cell's use cases: states, changes, erasures. */
 export interface KeyAdministration {
-  /** Makes a tenant's first keys; nothing happens when it has them. */
-  provisionTenant(tenantId: TenantId): Promise<void>;
+  /** Makes a tenant's first keys where it has none, and takes over what its terms say. */
+  provisionTenant(tenantId: TenantId, terms?: KeyTerms): Promise<void>;
   describeKeys(tenantId: TenantId): Promise<readonly KeyDescription[]>;
   /**
    * Accepts a change of state: durable on return. `KEYS_KEY_UNKNOWN` for any key but the tenant's

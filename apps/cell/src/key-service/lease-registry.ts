@@ -171,8 +171,9 @@ export class LeaseRegistry {
   ): void {
     const process = this.#require(caller);
     const body = verifyStatement(done.statement, [process.publicKey]);
+    const drop = this.#drops.find(({ revision }) => revision === done.revision)?.drop;
     const isRight =
-      body.kind === 'keys-dropped' &&
+      body.kind === (drop?.kind === 'provider' ? 'provider-noted' : 'keys-dropped') &&
       body['process'] === process.processId &&
       body['generation'] === this.generation &&
       body['revision'] === done.revision;

@@ -10,7 +10,6 @@ import type { CellConfig } from '@bailiwick/contracts';
 import { createErasableStore, openErasableStore } from '@bailiwick/erasable-store';
 import { CodedError, isCoded } from '@bailiwick/kernel';
 import type { KeyStateStore } from '@bailiwick/keys';
-import { openFileProvider } from '@bailiwick/kms-file';
 import { openIdentity, toTrustDomain } from '@bailiwick/pki';
 import { createPostgresKeyStateStore, openDatabase } from '@bailiwick/postgres';
 import { type Log, openLog } from '@bailiwick/telemetry';
@@ -18,6 +17,8 @@ import { loadCellConfig, readSecretFile } from '../config.ts';
 import { CellError } from '../errors.ts';
 import { createSystemRandom, systemClock } from '../ports.ts';
 import type { CustodyPorts } from './custody.ts';
+import { CustodyFiles } from './providers/custody-files.ts';
+import { openProviderRegistry } from './providers/provider-registry.ts';
 import { createKeyServer } from './server.ts';
 import { type KeyService, startKeyService } from './service.ts';
 
@@ -64,15 +65,26 @@ async function prepareErasableStore(
   await createErasableStore({ replicas });
 }
 
-async function openPorts(config: CellConfig, store: KeyStateStore): Promise<CustodyPorts> {
-  const { customerKeys, erasableStore } = config.keyService;
+async function openPorts(
+  config: CellConfig,
+  store: KeyStateStore,
+  workload: string,
+): Promise<CustodyPorts> {
+  const { customerKeys, custody, erasableStore, maxStalenessMs } = config.keyService;
   await prepareErasableStore(store, erasableStore.replicas);
+  const ports = { clock: systemClock, random: createSystemRandom() };
+  const providers = openProviderRegistry({
+    ...ports,
+    own: customerKeys,
+    files: new CustodyFiles(custody?.directory),
+    surroundings: { workload, identity: config.keyService.identity ?? config.identity },
+  });
   return {
+    ...ports,
     cellId: config.cell,
-    clock: systemClock,
-    random: createSystemRandom(),
     store,
-    provider: openFileProvider({ directory: customerKeys.directory }),
+    providers,
+    stalenessMsMax: maxStalenessMs,
     erasable: await openErasableStore({ replicas: erasableStore.replicas, clock: systemClock }),
   };
 }
@@ -84,6 +96,9 @@ async function startWhenFree(ports: CustodyPorts, log: Log): Promise<KeyService>
     try {
       return await startKeyService(ports, {
         onProblem: (message, error) => log.error(message, { error }),
+        // SECURITY: the gate's name has a tenant's id in it; the log gets the fact alone.
+        onMode: (_gateName, isAway) =>
+          log.warn(isAway ? 'a provider of customer keys is away' : 'a provider is back'),
       });
     } catch (error) {
       const isHeld = isCoded(error, 'KEYS_SERVICE_REFUSED');
@@ -123,7 +138,7 @@ async function run(): Promise<void> {
     onIdleError: (code) => log.warn('database connection lost', { code }),
   });
   const store = createPostgresKeyStateStore(database);
-  const service = await startWhenFree(await openPorts(config, store), log);
+  const service = await startWhenFree(await openPorts(config, store, identity.spiffeId), log);
   const server = createKeyServer(service, {
     identity,
     cellSpiffeId: `spiffe://${toTrustDomain(identity.spiffeId)}/cell/${config.cell}`,

@@ -15,7 +15,8 @@ import {
 } from '@bailiwick/kernel';
 import { KeysError, type SignedStatement, wipe } from '@bailiwick/keys';
 import { createMtlsServer, type Identity } from '@bailiwick/pki';
-import type { Caller, KeyServiceApi } from './api.ts';
+import { toLinkProblem } from '../keys/key-link.ts';
+import type { Caller, KeyServiceApi, KeyTerms } from './api.ts';
 import { encodeMessage, MESSAGE_SIZE_BYTES_MAX } from './wire.ts';
 
 /** A line in the stream of drops when there is nothing to tell: shows that the stream lives. */
@@ -89,6 +90,20 @@ function parseKeyIds(value: unknown): readonly ReturnType<typeof parseKeyId>[] {
 const entryOf = (body: Body): { readonly entryId?: ReturnType<typeof parseEntryId> } =>
   body['entryId'] === undefined ? {} : { entryId: parseEntryId(text(body, 'entryId')) };
 
+function parseTerms(value: unknown): KeyTerms {
+  if (value === undefined) return {};
+  if (!isBody(value)) return refuse('`terms` is no object');
+  const { custody } = value;
+  const isCustody = custody === 'cell' || custody === 'customer' || custody === 'hold-your-own';
+  if (custody !== undefined && !isCustody) return refuse('`custody` is none');
+  return {
+    ...(isCustody ? { custody } : {}),
+    ...(value['stalenessMsMax'] === undefined
+      ? {}
+      : { stalenessMsMax: count(value, 'stalenessMsMax') }),
+  };
+}
+
 const tenantOf = (body: Body): ReturnType<typeof parseTenantId> =>
   parseTenantId(text(body, 'tenantId'));
 
@@ -117,7 +132,8 @@ const CALLS: Readonly<Record<string, Call>> = {
       tenantId: tenantOf(body),
       field: parseIndexField(body),
     }),
-  provisionTenant: (service, body) => service.provisionTenant(tenantOf(body)),
+  provisionTenant: (service, body) =>
+    service.provisionTenant(tenantOf(body), parseTerms(body['terms'])),
   describeKeys: (service, body) => service.describeKeys(tenantOf(body)),
   changeState: (service, body) =>
     service.changeState({
@@ -166,7 +182,7 @@ function sendProblem(response: ServerResponse, error: unknown): void {
   else
     response
       .writeHead(isOurs ? 409 : 500, { 'content-type': 'application/json' })
-      .end(JSON.stringify({ code, message }));
+      .end(JSON.stringify(error instanceof KeysError ? toLinkProblem(error) : { code, message }));
 }
 
 /** Writes drops as lines of JSON until either side ends. */

@@ -27,17 +27,20 @@ import type {
   ReservedMaterial,
   WrappingMaterial,
 } from './api.ts';
-import { Custody, type CustodyPorts, newestOf } from './custody.ts';
+import { Custody, type CustodyPorts } from './custody.ts';
+import { newestOf } from './hierarchy.ts';
 import { LeaseRegistry } from './lease-registry.ts';
+import { CUSTODY_TICK_MS } from './staleness.ts';
 import { toSubjectKeyContext } from './subject-key.ts';
 
 /** Most subjects that one request may ask places for. */
 export const RESERVATION_COUNT_MAX = 65_536;
-const REFRESH_INTERVAL_MS = 1_000;
 
 export interface KeyServiceOptions {
   /** Told what happens, in constant sentences, with the code of a failure. */
   readonly onProblem?: (message: string, error: unknown) => void;
+  /** Told when a provider goes away and when it is back. */
+  readonly onMode?: (gateName: string, isAway: boolean) => void;
 }
 
 /** A running key service. */
@@ -109,6 +112,10 @@ class RunningService implements KeyService {
     this.#custody = new Custody(ports, (tenantId, keyId) => {
       this.#registry.publish({ kind: 'tenant', tenantId, keyId });
     });
+    ports.providers.onMode((gateName, isAway) => {
+      this.#registry.publish({ kind: 'provider', gateName, isAway });
+      running.onMode?.(gateName, isAway);
+    });
   }
 
   get generation(): number {
@@ -122,9 +129,7 @@ class RunningService implements KeyService {
     this.resumed = Promise.allSettled(
       erasures.map((erasure) => this.#erase(erasure).catch((error) => this.#tell(error))),
     ).then(() => undefined);
-    this.#refresh = setInterval(() => {
-      this.#custody.refreshDue().catch((error: unknown) => this.#tell(error));
-    }, REFRESH_INTERVAL_MS);
+    this.#refresh = setInterval(() => this.#custody.tick(), CUSTODY_TICK_MS);
     this.#refresh.unref();
   }
 
@@ -135,6 +140,7 @@ class RunningService implements KeyService {
   async close(): Promise<void> {
     clearInterval(this.#refresh);
     this.#registry.close();
+    await this.#ports.providers.close();
     await this.#running.term.end();
   }
 
@@ -149,9 +155,9 @@ class RunningService implements KeyService {
     // INVARIANT: the revision is read before the keys are, the state after: every drop that the keys do
     // not yet know has a higher revision, by which the process tells that they are stale.
     const { revision } = this.#registry;
-    const { customerKeyId, tenantKeys, factsKey, idKey } = await this.#custody.open(tenantId);
+    const open = await this.#custody.open(tenantId);
     this.#custody.assertEnabled(tenantId);
-    return { revision, customerKeyId, tenantKeys, factsKey, idKey };
+    return { revision, ...open };
   };
 
   openShredKeys: LeaseService['openShredKeys'] = async (caller, { tenantId, shredKeyIds }) => {
@@ -163,7 +169,7 @@ class RunningService implements KeyService {
     const lost: KeyId[] = [];
     for (const row of rows) {
       try {
-        const key = await this.#custody.openShredKey(row, open);
+        const key = await this.#custody.hierarchy.openShredKey(row, open.tenantKeys);
         opened.push({ revision, shredKeyId: row.shredKeyId, key });
       } catch (error) {
         if (!isCoded(error, 'KEYS_KEY_UNREADABLE')) throw error;
@@ -188,13 +194,13 @@ class RunningService implements KeyService {
     const opened: ReservedMaterial[] = [];
     let left = count;
     for (const reservation of taken) {
-      const key = await this.#custody.openShredKey(reservation, open);
+      const key = await this.#custody.hierarchy.openShredKey(reservation, open.tenantKeys);
       opened.push({ revision, shredKeyId: reservation.shredKeyId, count: reservation.count, key });
       left -= reservation.count;
     }
     while (left > 0) {
       const places = Math.min(left, SUBJECTS_PER_SHRED_KEY_MAX);
-      const { row, wrappingKey } = await this.#custody.createShredKey({ tenantId, open });
+      const { row, wrappingKey } = await this.#custody.hierarchy.createShredKey(tenantId, newest);
       await this.#ports.store.insertShredKey(row, places);
       opened.push({ revision, shredKeyId: row.shredKeyId, count: places, key: wrappingKey });
       left -= places;
@@ -211,8 +217,8 @@ class RunningService implements KeyService {
     return { revision, key };
   };
 
-  provisionTenant: KeyAdministration['provisionTenant'] = (tenantId) =>
-    this.#custody.provision(tenantId);
+  provisionTenant: KeyAdministration['provisionTenant'] = (tenantId, terms) =>
+    this.#custody.provision(tenantId, terms);
 
   describeKeys: KeyAdministration['describeKeys'] = async (tenantId) => {
     const { store } = this.#ports;
@@ -220,16 +226,17 @@ class RunningService implements KeyService {
     if (customerKey === undefined) {
       throw new KeysError('KEYS_TENANT_UNKNOWN', 'the tenant has no keys in this cell');
     }
-    const { state, provider, changedAtMs } = customerKey;
+    const { state, provider, providerName, changedAtMs } = customerKey;
     const subjectsCount = await store.countSubjects(tenantId);
-    const shared = { state, provider, changedAtMs, subjectsCount };
+    const stalenessMs = this.#custody.stalenessMsOf(customerKey);
+    const shared = { state, provider, providerName, stalenessMs, changedAtMs, subjectsCount };
     const tenantKeys = await store.listTenantKeys(tenantId);
     const descriptions: KeyDescription[] = [
       {
         ...shared,
         keyId: customerKey.keyId,
         kind: 'customer-key',
-        version: 1,
+        version: customerKey.version,
         createdAtMs: customerKey.createdAtMs,
       },
       ...tenantKeys.map(({ keyId, version, createdAtMs }) => ({
@@ -389,8 +396,9 @@ class RunningService implements KeyService {
     const open = await this.#custody.open(tenantId);
     return this.#ports.store.rewrap(erasure, async ({ shredKey, survivors }) => {
       if (survivors.length === 0) return undefined;
-      const oldKey = await this.#custody.openShredKey(shredKey, open);
-      const fresh = await this.#custody.createShredKey({ tenantId, open });
+      const { hierarchy } = this.#custody;
+      const oldKey = await hierarchy.openShredKey(shredKey, open.tenantKeys);
+      const fresh = await hierarchy.createShredKey(tenantId, newestOf(open));
       const wraps = new Map<KeyId, Buffer>();
       for (const survivor of survivors) {
         const { shredKeyId } = fresh.row;

@@ -3,7 +3,7 @@
 // itself) and across a worker (`worker-link.ts`).
 import type { KeyObject } from 'node:crypto';
 import type { KeyId, TenantId } from '@bailiwick/kernel';
-import type { KeysErrorCode } from '@bailiwick/keys';
+import { KeysError, type KeysErrorCode } from '@bailiwick/keys';
 import type {
   Drop,
   IndexField,
@@ -15,10 +15,30 @@ import type {
 /** A tenant's keys and the slot that says whether they may be used; or why they cannot be had. */
 export type OpenedTenant =
   | { readonly slot: number; readonly material: TenantMaterial }
-  | {
-      readonly slot: number;
-      readonly problem: { readonly code: KeysErrorCode; readonly message: string };
-    };
+  | { readonly slot: number; readonly problem: LinkProblem };
+
+/** A failure on its way between threads and processes. */
+export interface LinkProblem {
+  readonly code: KeysErrorCode;
+  readonly message: string;
+  /** When asking again may help. */
+  readonly retryAfterMs?: number;
+}
+
+/** A failure without what must not travel: its cause. */
+export function toLinkProblem({ code, message, details }: KeysError): LinkProblem {
+  const { retryAfterMs } = details;
+  return typeof retryAfterMs === 'number' ? { code, message, retryAfterMs } : { code, message };
+}
+
+/** The failure again. */
+export function fromLinkProblem({ code, message, retryAfterMs }: LinkProblem): KeysError {
+  return new KeysError(
+    code,
+    message,
+    retryAfterMs === undefined ? {} : { details: { retryAfterMs } },
+  );
+}
 
 /** Told by the link; each must have let go of the keys when it returns. */
 export interface LinkListener {

@@ -37,7 +37,7 @@ import type {
   KeyRing,
   TenantSecrets,
 } from '../services.ts';
-import type { KeyLink } from './key-link.ts';
+import { fromLinkProblem, type KeyLink } from './key-link.ts';
 import { type LeaseView, leaseExpired, SLOT_CLOSED, SLOT_ENABLED } from './lease-view.ts';
 import { type Place, TenantKeys } from './tenant-keys.ts';
 
@@ -81,6 +81,10 @@ class LeasedKeyRing implements KeyRing {
   readonly #opening = new Map<TenantId, Promise<TenantKeys>>();
   /** Slots of all tenants ever opened here: also of those that were dropped since. */
   readonly #slots = new Map<TenantId, number>();
+  /** Gates of providers that are away: nothing is sealed under their keys. */
+  readonly #away = new Set<string>();
+  /** Tenants who want the provider asked for each use, and what is in use of them now. */
+  readonly #singles = new Map<TenantId, Set<TenantKeys>>();
   #handlesCount = 0;
 
   constructor(ports: KeyRingPorts) {
@@ -92,6 +96,12 @@ class LeasedKeyRing implements KeyRing {
   }
 
   #drop(drop: Drop): void {
+    if (drop.kind === 'provider') {
+      if (drop.isAway) this.#away.add(drop.gateName);
+      else this.#away.delete(drop.gateName);
+      return;
+    }
+    for (const single of this.#singles.get(drop.tenantId) ?? []) single.drop();
     const tenant = this.#tenants.get(drop.tenantId);
     if (drop.kind === 'tenant') {
       tenant?.drop();
@@ -105,8 +115,10 @@ class LeasedKeyRing implements KeyRing {
 
   #reset(): void {
     for (const tenant of this.#tenants.values()) tenant.drop();
+    for (const singles of this.#singles.values()) for (const single of singles) single.drop();
     this.#tenants.clear();
     this.#opening.clear();
+    this.#away.clear();
     forgetDerivations();
     // Answers that need no key are checked by their slot as well: find out what holds now.
     for (const tenantId of this.#slots.keys()) this.#revalidate(tenantId);
@@ -133,6 +145,7 @@ class LeasedKeyRing implements KeyRing {
     if (known !== undefined && this.#ports.view.slot(known.slot) === SLOT_ENABLED) {
       return Promise.resolve(known);
     }
+    if (this.#singles.has(tenantId)) return this.#ask(tenantId);
     const underway = this.#opening.get(tenantId);
     if (underway !== undefined) return underway;
     const opening = this.#ask(tenantId).finally(() => {
@@ -146,11 +159,35 @@ class LeasedKeyRing implements KeyRing {
     await this.#ports.view.awaitLive(LEASE_WAIT_MS_MAX);
     const opened = await this.#ports.link.openTenant(tenantId);
     this.#slots.set(tenantId, opened.slot);
-    if ('problem' in opened) throw new KeysError(opened.problem.code, opened.problem.message);
+    if ('problem' in opened) throw fromLinkProblem(opened.problem);
+    const { material } = opened;
+    if (!material.canSeal) this.#away.add(material.gateName);
+    const tenant = new TenantKeys(opened.slot, material);
+    if (material.isSingleUse) {
+      const singles = this.#singles.get(tenantId) ?? new Set();
+      this.#singles.set(tenantId, singles.add(tenant));
+      return tenant;
+    }
+    this.#singles.delete(tenantId);
     this.#tenants.get(tenantId)?.drop();
-    const tenant = new TenantKeys(opened.slot, opened.material);
     this.#tenants.set(tenantId, tenant);
     return tenant;
+  }
+
+  /** Keys for one use are gone after it. */
+  #release(tenantId: TenantId, tenant: TenantKeys): void {
+    if (this.#singles.get(tenantId)?.delete(tenant) === true) tenant.drop();
+  }
+
+  /** @throws {KeysError} `KEYS_PROVIDER_UNAVAILABLE` while the provider is away */
+  #assertSealable(tenant: TenantKeys): void {
+    const { gateName } = this.#materialOf(tenant);
+    if (!this.#away.has(gateName)) return;
+    throw new KeysError(
+      'KEYS_PROVIDER_UNAVAILABLE',
+      'the provider of the customer key is away: nothing is sealed until it is back',
+      { details: { retryAfterMs: 2_000 } },
+    );
   }
 
   /** Does `work` with a tenant's keys, again when they were dropped or its wraps moved meanwhile. */
@@ -172,6 +209,8 @@ class LeasedKeyRing implements KeyRing {
           isCoded(error, 'KEYS_LEASE_EXPIRED');
         if (!isPassing || isLast) throw error;
         if (isCoded(error, 'KEYS_SHRED_KEY_RETIRED')) tenant.places = [];
+      } finally {
+        this.#release(tenantId, tenant);
       }
       if (isLast) throw leaseExpired();
     }
@@ -219,6 +258,7 @@ class LeasedKeyRing implements KeyRing {
     owners: readonly KeyOwner[],
   ): Promise<readonly KeyHandle[]> {
     return this.#withTenant(tenantId, async (tenant) => {
+      this.#assertSealable(tenant);
       const found = new Map<string, KeyHandle>();
       const missing = new Map<string, KeyOwner>();
       for (const owner of owners) {

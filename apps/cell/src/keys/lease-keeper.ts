@@ -30,7 +30,7 @@ import type {
   ReservedMaterial,
   WrappingMaterial,
 } from '../key-service/api.ts';
-import type { OpenedTenant } from './key-link.ts';
+import { type OpenedTenant, toLinkProblem } from './key-link.ts';
 import {
   type LeaseClocks,
   type LeaseView,
@@ -173,12 +173,9 @@ export class LeaseKeeper {
     if (caller === undefined) return;
     this.#handled.add(revision);
     // SECURITY: first the slot, which every thread sees at once; then the memory.
-    const name = drop.kind === 'tenant' ? drop.tenantId : drop.shredKeyId;
-    this.#droppedAt.set(name, revision);
-    const slot = this.#slots.get(drop.tenantId);
-    if (drop.kind === 'tenant' && slot !== undefined) {
-      this.#options.view.setSlot(slot, SLOT_DISABLED);
-    }
+    this.#droppedAt.set(toDropName(drop), revision);
+    const slot = drop.kind === 'tenant' ? this.#slots.get(drop.tenantId) : undefined;
+    if (slot !== undefined) this.#options.view.setSlot(slot, SLOT_DISABLED);
     while (this.#handled.delete(this.#revision + 1)) this.#revision += 1;
     await this.#options.onDrop(drop);
     const statement = signStatement(this.#privateKey, this.#toStatement(caller, revision, drop));
@@ -194,13 +191,20 @@ export class LeaseKeeper {
   }
 
   #toStatement(caller: Caller, revision: number, drop: Drop): StatementBody {
-    return {
-      kind: 'keys-dropped',
+    const shared = {
       at: toInstant(this.#options.clocks.wallMs()),
       cell: this.#options.cellId,
       process: caller.processId,
       generation: caller.generation,
       revision,
+    };
+    if (drop.kind === 'provider') {
+      const { gateName: provider, isAway } = drop;
+      return { ...shared, kind: 'provider-noted', provider, isAway };
+    }
+    return {
+      ...shared,
+      kind: 'keys-dropped',
       tenant: drop.tenantId,
       key: drop.kind === 'tenant' ? drop.keyId : drop.shredKeyId,
     };
@@ -234,7 +238,9 @@ export class LeaseKeeper {
         const caller = this.#require();
         const material = await this.#options.service.openTenant(caller, tenantId);
         // INVARIANT: keys that a drop has overtaken, or that were had under a lost lease, are not used.
-        if (this.#caller !== caller || this.#isStale(tenantId, material.revision)) continue;
+        const { revision, gateName } = material;
+        if (this.#caller !== caller || this.#isStale(tenantId, revision)) continue;
+        if (this.#isStale(toGateName(gateName), revision)) continue;
         this.#options.view.setSlot(slot, SLOT_ENABLED);
         return { slot, material };
       }
@@ -244,7 +250,7 @@ export class LeaseKeeper {
       if (error.code === 'KEYS_CUSTOMER_KEY_DISABLED') {
         this.#options.view.setSlot(slot, SLOT_DISABLED);
       }
-      return { slot, problem: { code: error.code, message: error.message } };
+      return { slot, problem: toLinkProblem(error) };
     }
   }
 
@@ -272,5 +278,19 @@ export class LeaseKeeper {
     const opened = await this.#options.service.openIndexKey(this.#require(), { tenantId, field });
     if (this.#isStale(tenantId, opened.revision)) throw leaseExpired();
     return opened.key;
+  }
+}
+
+const toGateName = (gateName: string): string => `provider/${gateName}`;
+
+/** What a drop is about, by one name. */
+function toDropName(drop: Drop): string {
+  switch (drop.kind) {
+    case 'tenant':
+      return drop.tenantId;
+    case 'shred-key':
+      return drop.shredKeyId;
+    case 'provider':
+      return toGateName(drop.gateName);
   }
 }

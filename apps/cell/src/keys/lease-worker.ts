@@ -3,8 +3,10 @@
 // renewal nor a revocation.
 import { parentPort, workerData } from 'node:worker_threads';
 import { isCoded } from '@bailiwick/kernel';
+import { KeysError } from '@bailiwick/keys';
 import { openIdentity } from '@bailiwick/pki';
 import type { Drop } from '../key-service/api.ts';
+import { toLinkProblem } from './key-link.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { LeaseView, MACHINE_CLOCKS } from './lease-view.ts';
 import { openRemoteKeyService } from './remote-service.ts';
@@ -50,6 +52,11 @@ const keeper = new LeaseKeeper({
     }),
 });
 
+function toRetryAfter(error: KeysError): { readonly retryAfterMs?: number } {
+  const { retryAfterMs } = toLinkProblem(error);
+  return retryAfterMs === undefined ? {} : { retryAfterMs };
+}
+
 async function call(message: Extract<ToWorker, { kind: 'call' }>): Promise<unknown> {
   const { asked } = message;
   switch (asked.name) {
@@ -91,6 +98,7 @@ parentPort?.on('message', (value: unknown) => {
           id: message.id,
           code: isOurs ? code : 'KEYS_SERVICE_UNAVAILABLE',
           message: isOurs ? error.message : 'the lease keeper failed inside',
+          ...(error instanceof KeysError ? toRetryAfter(error) : {}),
         });
       },
     );

@@ -19,6 +19,10 @@ import {
   type Database,
   openDatabase,
 } from '@bailiwick/postgres';
+import {
+  createSingleRegistry,
+  type ProviderRegistry,
+} from '../key-service/providers/provider-registry.ts';
 import { type KeyService, startKeyService } from '../key-service/service.ts';
 import type { KeyLink, LinkListener } from './key-link.ts';
 import { createKeyRing } from './key-ring.ts';
@@ -38,6 +42,9 @@ export interface LocalKeyRingOptions {
   readonly keysUrl: string;
   /** Customer keys and erasable replicas lie below; made when absent. */
   readonly directory: string;
+  /** Default: a file provider below `directory`. */
+  readonly providers?: ProviderRegistry;
+  readonly stalenessMsMax?: number;
 }
 
 /** Links a ring to a keeper in the same thread. */
@@ -79,7 +86,10 @@ async function startLocalService(
     clock,
     random,
     store: createPostgresKeyStateStore(keysDatabase),
-    provider: openFileProvider({ directory: customerKeys }),
+    providers:
+      options.providers ??
+      createSingleRegistry({ clock, random }, openFileProvider({ directory: customerKeys })),
+    stalenessMsMax: options.stalenessMsMax ?? 60_000,
     erasable: await openErasableStore({ replicas, clock }),
   });
 }

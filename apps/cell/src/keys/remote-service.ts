@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The key service as a process of the cell reaches it: over mTLS, its identity pinned by SPIFFE id.
-
 import type { KeyObject } from 'node:crypto';
 import type { KeyChangeRow } from '@bailiwick/keys';
 import { KeysError, type KeysErrorCode, LEASE_MS, wipe } from '@bailiwick/keys';
@@ -19,6 +18,7 @@ import type {
   TenantMaterial,
 } from '../key-service/api.ts';
 import { MESSAGE_SIZE_BYTES_MAX, parseMessage } from '../key-service/wire.ts';
+import { fromLinkProblem } from './key-link.ts';
 
 /** Where the key service listens and who it must be. */
 export interface KeyServiceAddress {
@@ -64,7 +64,12 @@ function parseProblem(bytes: Buffer): KeysError {
     if (typeof value === 'object' && value !== null && 'code' in value && 'message' in value) {
       const { code, message } = value;
       if (typeof code === 'string' && /^KEYS_[A-Z_]{1,60}$/.test(code)) {
-        return new KeysError(code as KeysErrorCode, String(message).slice(0, 256));
+        const after = 'retryAfterMs' in value ? Number(value.retryAfterMs) : Number.NaN;
+        return fromLinkProblem({
+          code: code as KeysErrorCode,
+          message: String(message).slice(0, 256),
+          ...(Number.isFinite(after) ? { retryAfterMs: after } : {}),
+        });
       }
     }
   } catch {
@@ -135,8 +140,8 @@ export function openRemoteKeyService(
         ...field,
         tenantId,
       }),
-    async provisionTenant(tenantId) {
-      await post('provisionTenant', { tenantId }, CALL_TIMEOUT_MS);
+    async provisionTenant(tenantId, terms) {
+      await post('provisionTenant', { tenantId, terms }, CALL_TIMEOUT_MS);
     },
     describeKeys: (tenantId) =>
       parseAnswer<readonly KeyDescription[]>('describeKeys', { tenantId }),

@@ -23,6 +23,8 @@ export const KeyDescriptionSchema: TSchema = Type.Object({
   version: Type.Integer(),
   state: Text,
   provider: Text,
+  providerName: Text,
+  stalenessMs: Type.Integer(),
   createdAt: Text,
   changedAt: Text,
   subjectsCount: Type.Integer(),

@@ -4,7 +4,7 @@ import type { KeyObject } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { KeysError, type KeysErrorCode } from '@bailiwick/keys';
 import type { OpenedShredKeys, ReservedMaterial } from '../key-service/api.ts';
-import type { KeyLink, LinkListener, OpenedTenant } from './key-link.ts';
+import { fromLinkProblem, type KeyLink, type LinkListener, type OpenedTenant } from './key-link.ts';
 import { type Asked, parseFromWorker, type ToWorker, type WorkerSetup } from './worker-protocol.ts';
 
 interface Waiting {
@@ -50,7 +50,7 @@ export function startLeaseWorker(setup: WorkerSetup, onProblem: (code: string) =
       const call = calls.get(message.id);
       calls.delete(message.id);
       if (message.kind === 'answer') call?.resolve(message.answer);
-      else call?.reject(new KeysError(parseCode(message.code), message.message));
+      else call?.reject(fromLinkProblem({ ...message, code: parseCode(message.code) }));
     }
   });
   // The worker is this program: what it answers to a call is that call's answer.

@@ -37,6 +37,7 @@ export type FromWorker =
       readonly id: number;
       readonly code: string;
       readonly message: string;
+      readonly retryAfterMs?: number;
     }
   /** Without a drop: everything. */
   | { readonly kind: 'let-go'; readonly id: number; readonly drop?: Drop }

@@ -84,6 +84,7 @@ export async function writeTestConfig(options: TestConfigOptions): Promise<CellC
       host: '127.0.0.1',
       port: 1,
       customerKeys: { kind: 'file', directory: at('keys') },
+      maxStalenessMs: 60_000,
       erasableStore: { replicas: [at('erasable/a'), at('erasable/b')] },
     },
     control: {

@@ -3,6 +3,7 @@
 // the command runs.
 import type { Command } from 'commander';
 import { lazy } from './lazy.ts';
+import { registerKeys } from './register-keys.ts';
 import { registerRights } from './register-rights.ts';
 
 /** Adds all commands to the program. */
@@ -11,6 +12,7 @@ export function registerCommands(program: Command): void {
   registerLaw(program);
   registerTenancy(program);
   registerRecords(program);
+  registerKeys(program);
   registerRights(program);
   registerTrust(program);
   registerWitness(program);
@@ -229,23 +231,6 @@ function registerRecords(program: Command): void {
 }
 
 function registerTrust(program: Command): void {
-  const key = program.command('key').description('the keys that protect a tenant’s data');
-  key
-    .command('show <residency>')
-    .description('the customer key and what stands under it, with their states')
-    .action(lazy(async () => (await import('./key.ts')).runKeyShow));
-  for (const verb of ['disable', 'enable'] as const) {
-    key
-      .command(`${verb} <residency> [keyId]`)
-      .description(`${verb} the customer key (or the key named)`)
-      .option('--yes', 'do not ask')
-      .action(
-        lazy(async () => {
-          const { runKeyDisable, runKeyEnable } = await import('./key.ts');
-          return verb === 'disable' ? runKeyDisable : runKeyEnable;
-        }),
-      );
-  }
   const transfer = program.command('transfer').description('what leaves a cell');
   transfer
     .command('create <residency>')

@@ -112,6 +112,7 @@ export function writeCellConfig(
       host: '127.0.0.1',
       port: ports.keyService,
       customerKeys: { kind: 'file', directory: makeDirectory(directory, 'keys') },
+      custody: { directory: makeDirectory(directory, 'custody') },
       erasableStore: {
         replicas: [
           makeDirectory(directory, 'erasable', 'a'),

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands about keys: names, arguments and options. What each does is loaded when it runs.
+import type { Command } from 'commander';
+import { lazy } from './lazy.ts';
+
+/** Adds `key`, `key-proxy`, `key-provider` and `key-approver`. */
+export function registerKeys(program: Command): void {
+  registerSwitch(program);
+  registerProxy(program);
+  registerCustody(program);
+}
+
+function registerSwitch(program: Command): void {
+  const key = program.command('key').description('the keys that protect a tenant’s data');
+  key
+    .command('show <residency>')
+    .description('the customer key and what stands under it, with their states')
+    .action(lazy(async () => (await import('./key.ts')).runKeyShow));
+  for (const verb of ['disable', 'enable'] as const) {
+    key
+      .command(`${verb} <residency> [keyId]`)
+      .description(`${verb} the customer key (or the key named)`)
+      .option('--yes', 'do not ask')
+      .action(
+        lazy(async () => {
+          const { runKeyDisable, runKeyEnable } = await import('./key.ts');
+          return verb === 'disable' ? runKeyDisable : runKeyEnable;
+        }),
+      );
+  }
+}
+
+function withSetUp(command: Command): Command {
+  return command
+    .requiredOption('--directory <directory>', 'where its files lie; made when absent')
+    .requiredOption('--name <name>', 'DNS name that callers use')
+    .requiredOption('--client-cert <file>', 'certificate of the cell’s key service')
+    .option('--client-ca <file>', 'authority that signed it (default: the certificate itself)')
+    .requiredOption('--library <file>', 'the PKCS#11 library of your HSM')
+    .requiredOption('--token-label <label>', 'label of the token')
+    .requiredOption('--pin-file <file>', 'file with the token’s PIN')
+    .requiredOption('--key-id <id>', 'what the key will be called')
+    .option('--path <prefix>', 'what stands before /kms/xks/v1 in the path', '')
+    .option('--host <host>', 'where it listens', '0.0.0.0')
+    .option('--port <number>', 'where it listens', '443')
+    .option('--environment <pair...>', 'NAME=value for the library');
+}
+
+function registerProxy(program: Command): void {
+  const proxy = program
+    .command('key-proxy')
+    .description('your own key service for HYOK: a key that never leaves your HSM');
+  withSetUp(proxy.command('start'))
+    .description('set up what is not there yet, then serve until Ctrl-C')
+    .action(lazy(async () => (await import('./key-tools.ts')).runKeyProxyStart));
+  withSetUp(proxy.command('init'))
+    .description('set up only')
+    .action(lazy(async () => (await import('./key-tools.ts')).runKeyProxyInit));
+  proxy
+    .command('serve <directory>')
+    .description('serve what `init` set up')
+    .action(lazy(async () => (await import('./key-tools.ts')).runKeyProxyServe));
+  proxy
+    .command('key <verb> <directory> [id]')
+    .description('list, create, rotate, disable, enable or destroy keys of the token')
+    .option('--yes', 'destroy without asking')
+    .action(lazy(async () => (await import('./key-tools.ts')).runKeyProxyKey));
+}
+
+function registerCustody(program: Command): void {
+  program
+    .command('key-provider')
+    .description('where a tenant’s customer key may lie, noted beside the cell’s key service')
+    .command('add <name>')
+    .requiredOption('--cell-config <file>', 'the cell’s cell.yaml')
+    .option('--enrolment <file>', 'what the customer’s proxy printed (enrolment.json)')
+    .option('--secret-file <file>', 'its secret access key (cell.secret)')
+    .option('--provider <file>', 'any other provider, as YAML')
+    .option('--home', 'make the tenant’s first key there')
+    .option('--with-place-key', 'double key: one of the cell’s place is needed as well')
+    .action(lazy(async () => (await import('./key-tools.ts')).runKeyProviderAdd));
+  program
+    .command('key-approver')
+    .description('who signs for a tenant’s keys, pinned beside the cell’s key service')
+    .command('add <name>')
+    .requiredOption('--cell-config <file>', 'the cell’s cell.yaml')
+    .requiredOption('--key <base64>', 'Ed25519 public key')
+    .action(lazy(async () => (await import('./key-tools.ts')).runKeyApproverAdd));
+}
