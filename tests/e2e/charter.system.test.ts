@@ -4,7 +4,9 @@
 // demonstration of its own with its real processes; what cells answer is asked over their public doors.
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { AssessmentAnswer } from '@bailiwick/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { type Ended, ROOT, runBailiwick, toJson } from '../system/command.ts';
 import { createPlace, type Demo, type Place, startDemo } from '../system/demo.ts';
 import { waitUntil } from '../system/wait-until.ts';
@@ -209,6 +211,32 @@ describe('a charter that is brought out', () => {
   });
 });
 
+describe('a charter that is compared', () => {
+  it('is held against what running cells store, and what would heal it is drafted', async () => {
+    const text = law.replace('regimes: [au-privacy]', 'regimes: [au-privacy, nz-privacy]');
+    const [before, after] = [write('before.yaml', law), write('after.yaml', text)];
+    const draft = path.join(place.state, 'healing.yaml');
+    const asked = ['--cells', 'eu-de,au-syd', '--draft', draft] as const;
+    const ended = await run('charter', 'diff', before, after, ...asked);
+    expect([ended.code, ended.stderr]).toEqual([3, '']);
+    expect(ended.stdout).toMatch(/eu-de\/main \(\d+ records looked at\)\n {2}nothing is touched/);
+    expect(ended.stdout).toMatch(/\d+ records, restricted: regimes-changed \[homes\]/);
+    const { healing, steps } = parse(readFileSync(draft, 'utf8')) as {
+      healing: number;
+      steps: readonly { cell: string; relabel?: object; records: number }[];
+    };
+    expect(healing).toBe(1);
+    expect(steps.every(({ cell }) => cell === 'au-syd/main')).toBe(true);
+    expect(steps[0]?.relabel).toMatchObject({
+      origins: ['au'],
+      regimes: ['au-privacy', 'nz-privacy'],
+    });
+    expect(steps[0]?.records).toBeGreaterThan(0);
+    expect((await run('charter', 'diff', before, after, '--cells', 'moon')).code).toBe(2);
+    expect((await run('charter', 'diff', before, after, '--draft', draft)).code).toBe(2);
+  });
+});
+
 describe('a mechanism that is suspended', () => {
   const MAIL = {
     actor: {
@@ -233,7 +261,16 @@ describe('a mechanism that is suspended', () => {
 
   it('carries nothing any more, in any cell', async () => {
     expect(await decide(MAIL)).toBe(0);
-    const suspended = (await json('charter', 'suspend', 'scc', '--yes')) as unknown as Applied;
+    const dry = await run('charter', 'suspend', 'scc', '--dry-run');
+    expect([dry.code, dry.stdout]).toEqual([0, expect.stringContaining('is not suspended')]);
+    expect(await decide(MAIL)).toBe(0);
+    const suspended = (await json('charter', 'suspend', 'scc', '--yes')) as unknown as Applied & {
+      readonly touched: readonly AssessmentAnswer[];
+    };
+    const touched = suspended.touched.find(({ cell }) => cell === 'eu-de/main');
+    const mail = touched?.flows.find(({ before }) => before.includes('mail-under-clauses'));
+    expect(mail?.records).toBeGreaterThan(0);
+    expect(mail?.tenants.length).toBeGreaterThan(0);
     expect(suspended.cells.every(({ isTaken }) => isTaken)).toBe(true);
     expect(suspended.tookMs).toBeLessThan(EFFECTIVE_MS_MAX);
     expect(await decide(MAIL)).toBe(3);

@@ -3,6 +3,7 @@
 import type { TenantId } from '@bailiwick/kernel';
 import type { MeterInPlace } from '@bailiwick/telemetry';
 import type { FastifyInstance } from 'fastify';
+import { registerAssessmentRoutes } from './assessments/internal-routes.ts';
 import type { CellBackups } from './backups/backup-service.ts';
 import { registerBackupRoutes } from './backups/routes.ts';
 import { registerCollectionRoutes } from './collections/routes.ts';
@@ -97,6 +98,7 @@ export function registerInternalRoutes(app: FastifyInstance, parts: InternalRout
   registerTenantRoutes(app, runtime, { onChange });
   registerInternalDeliveryRoutes(app, runtime);
   registerInternalOrderRoutes(app, runtime);
+  registerAssessmentRoutes(app, runtime);
   registerInternalWitnessRoutes(app, runtime, witnesses);
   registerBackupRoutes(app, backups);
   registerInternalHealthRoutes(app, runtime, () => figures.toText());

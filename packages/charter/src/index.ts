@@ -89,6 +89,7 @@ export {
   toCharterFlow,
   walkSpace,
 } from './space.ts';
+export { suspendMechanism } from './suspend.ts';
 export { type CompiledTerms, type ContractTerms, compileTerms, parseTerms } from './terms.ts';
 export {
   type CharterTestCase,

@@ -11,6 +11,15 @@ export {
   SignInRequestSchema,
 } from './account.ts';
 export {
+  type AssessedFlow,
+  type AssessedViolation,
+  type AssessmentAnswer,
+  type AssessmentRemedy,
+  type AssessmentRequest,
+  AssessmentRequestSchema,
+  parseAssessmentRequest,
+} from './assessment.ts';
+export {
   APPROVAL_PAYLOAD_TYPE,
   type ApprovalStatement,
   ApprovalStatementSchema,

@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 export {
+  createRestJudge,
+  type RestingData,
+  type RestJudge,
+  type RestOptions,
+  type RestProblem,
+  type RestProblemKind,
+  type RestRemedy,
+} from './at-rest.ts';
+export {
   type CharterTestResult,
   type CharterTestRun,
   runCharterTests,

@@ -141,7 +141,12 @@ function purposeOf(law: Law, credential: Credential, stated: string | undefined)
   return purpose;
 }
 
-function toFlow(ports: EnforcementPorts, credential: Credential, request: FlowRequest): Flow {
+/** The flow of a request: who asks, what the enforcement point knows, and when. */
+export function toFlow(
+  ports: Pick<EnforcementPorts, 'clock' | 'law'>,
+  credential: Credential,
+  request: FlowRequest,
+): Flow {
   const { kind, role, employer, assurance, place } = credential;
   const { standing } = request;
   return {
@@ -165,7 +170,10 @@ function toFlow(ports: EnforcementPorts, credential: Credential, request: FlowRe
 }
 
 /** A condition that the charter does not name would be an unknown value: the cell rules on it itself. */
-function toConditions({ law }: EnforcementPorts, request: FlowRequest): readonly string[] {
+function toConditions(
+  { law }: Pick<EnforcementPorts, 'law'>,
+  request: FlowRequest,
+): readonly string[] {
   const { conditions = [], standing } = request;
   if (standing === undefined || standing.conditions.length === 0) return conditions;
   const declared = law.current().charter.conditions;

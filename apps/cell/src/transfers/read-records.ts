@@ -21,6 +21,8 @@ export interface RecordSelection {
   readonly where: Where;
   /** Fields to open. */
   readonly fields: readonly string[];
+  /** Asked before each page is opened; what it throws ends the reading. */
+  readonly beforePage?: () => void;
 }
 
 /** A record as a transfer sees it. */
@@ -53,6 +55,7 @@ export async function readRecords(
     // One picture of all pages: what changes meanwhile is in the next transfer.
     await tx.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY');
     for await (const rows of readPages(tx, selection)) {
+      selection.beforePage?.();
       const read = rows.map((row) =>
         verifyRow(
           { cellId: services.cellId, factsKey, collection: selection.collection },

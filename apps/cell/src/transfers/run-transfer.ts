@@ -91,9 +91,18 @@ async function decide(
   readonly minimumCount: number;
 }> {
   const understood = await understandTransfer(runtime, credential, request);
+  return { understood, ...demandAllowed(runtime, { credential, request }, understood) };
+}
+
+/** @throws {DenialError} */
+function demandAllowed(
+  runtime: CellRuntime,
+  { credential, request }: Pick<TransferRow, 'credential' | 'request'>,
+  understood: Awaited<ReturnType<typeof understandTransfer>>,
+): { readonly allowed: Decided; readonly minimumCount: number } {
   const outcome = decideFlows(runtime, toFlows(runtime, { credential, request, ...understood }));
   if ('denied' in outcome) throw new DenialError(outcome.denied.decision);
-  return { understood, ...outcome };
+  return outcome;
 }
 
 /** Whose records may go along: people can have withdrawn, objected, had their data restricted. */
@@ -133,6 +142,8 @@ async function prepare(runtime: CellRuntime, transfer: TransferRow): Promise<voi
     collection,
     where: request.selection.where ?? {},
     fields: plan.fields,
+    // Decided again for each page: a mechanism that is suspended meanwhile stops it here.
+    beforePage: () => demandAllowed(runtime, transfer, understood),
   };
   const isLetGo = decidePeople(runtime, transfer, understood);
   let withheldCount = 0;

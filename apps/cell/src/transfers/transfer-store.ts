@@ -96,6 +96,19 @@ export function listTransfers(
   });
 }
 
+/** Transfers that are under way. */
+export function listOpenTransfers(
+  database: Database,
+  tenantId: TenantId,
+): Promise<readonly TransferRow[]> {
+  return database.withTenant(tenantId, async (tx) => {
+    const { rows } = await tx.query<Row>(
+      `SELECT * FROM cell.transfers WHERE state IN ('accepted', 'prepared') ORDER BY transfer_id`,
+    );
+    return rows.map(toTransfer);
+  });
+}
+
 const absent = <T>(value: T | null): T | undefined => value ?? undefined;
 
 function toTransfer(row: Row): TransferRow {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `bailiwick charter apply` and `charter suspend`: what becomes law everywhere, and how long it took.
+// `bailiwick charter apply`: what becomes law everywhere, and how long it took.
 import process from 'node:process';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { CharterAnswer } from '@bailiwick/contracts';
@@ -124,30 +124,6 @@ export async function runCharterApply(context: Context, { args, options }: Input
   const tookMs = Math.round(performance.now() - started);
   context.output.result({ v: 1, serial, isNew: true, summary, tookMs, cells }, () =>
     [`serial ${serial}; ${summary}`, ...toCellLines(cells)].join('\n'),
-  );
-  if (cells.some(({ isTaken }) => !isTaken)) process.exitCode = EXIT.unavailable;
-}
-
-/** Runs `bailiwick charter suspend <mechanism>`. */
-export async function runCharterSuspend(context: Context, { args, options }: Input): Promise<void> {
-  const mechanism = argument(args, 0);
-  const waitMs = toWaitMs(options['wait']);
-  const config = await context.config();
-  const operator = openConfiguredOperator(config);
-  context.closers.push(() => operator.close());
-  await confirm(`suspend \`${mechanism}\` in every cell, now?`, { isYes: options['yes'] === true });
-  const { serial } = unwrap(
-    await operator.control.call<CharterAnswer>({
-      method: 'POST',
-      path: '/v1/mechanism-suspensions',
-      body: { mechanism },
-    }),
-  );
-  const started = performance.now();
-  const cells = await awaitCells(operator, config, { serial, waitMs });
-  const tookMs = Math.round(performance.now() - started);
-  context.output.result({ v: 1, mechanism, serial, tookMs, cells }, () =>
-    [`\`${mechanism}\` is suspended: serial ${serial}`, ...toCellLines(cells)].join('\n'),
   );
   if (cells.some(({ isTaken }) => !isTaken)) process.exitCode = EXIT.unavailable;
 }

@@ -8,12 +8,16 @@ import {
   type FlowDifference,
   isWider,
 } from '@bailiwick/charter';
+import type { AssessmentAnswer } from '@bailiwick/contracts';
 import { isCoded } from '@bailiwick/kernel';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { EXIT } from '../exit.ts';
+import { openConfiguredOperator } from '../operator.ts';
 import type { Paint } from '../output.ts';
 import { load } from './charter.ts';
+import { assessCells, pickCells, toAssessmentLines, writeHealingDraft } from './charter-assess.ts';
+import { readCharterToSend } from './charter-text.ts';
 import { argument } from './input.ts';
 import type { Input } from './run.ts';
 
@@ -41,12 +45,14 @@ function compare(before: CompiledCharter, after: CompiledCharter): CharterDiffer
 }
 
 /** Runs `bailiwick charter diff <old> <new>`. */
-export async function runCharterDiff({ output }: Context, { args, options }: Input): Promise<void> {
+export async function runCharterDiff(context: Context, { args, options }: Input): Promise<void> {
+  const { output } = context;
   const limit = toLimit(String(options['limit']));
   const [before, after] = [load(argument(args, 0)), load(argument(args, 1))];
   const started = performance.now();
   const difference = compare(before, after);
   const tookMs = performance.now() - started;
+  const assessments = await assess(context, { args, options }, { before, after });
   const { spaceSize, ...changes } = difference;
   const value = {
     v: 1,
@@ -56,9 +62,42 @@ export async function runCharterDiff({ output }: Context, { args, options }: Inp
     space: { flows: String(spaceSize.flows), folded: String(spaceSize.folded) },
     tookMs: Math.round(tookMs),
     ...changes,
+    ...(assessments === undefined ? {} : { cells: assessments }),
   };
-  output.result(value, () => toText(difference, { limit, paint: output.paint }));
+  output.result(value, () =>
+    [
+      toText(difference, { limit, paint: output.paint }),
+      ...toAssessmentLines(assessments ?? [], output.paint),
+    ].join('\n'),
+  );
   if (isWider(difference)) process.exitCode = EXIT.denied;
+}
+
+/** What running cells hold, where they are asked. */
+async function assess(
+  context: Context,
+  { args, options }: Input,
+  charters: { readonly before: CompiledCharter; readonly after: CompiledCharter },
+): Promise<readonly AssessmentAnswer[] | undefined> {
+  const { cells: wanted, draft } = options;
+  if (wanted === undefined) {
+    if (draft === undefined) return undefined;
+    throw new CliError('CLI_USAGE_WRONG', '`--draft` needs `--cells`');
+  }
+  const config = await context.config();
+  const cells = pickCells(config, String(wanted));
+  const operator = openConfiguredOperator(config);
+  context.closers.push(() => operator.close());
+  const [against, { text }] = [
+    readCharterToSend(argument(args, 0)),
+    readCharterToSend(argument(args, 1)),
+  ];
+  const answers = await assessCells(operator, cells, { text, against: against.text });
+  const { before, after } = charters;
+  if (draft !== undefined) {
+    writeHealingDraft(String(draft), answers, { before: before.hash, after: after.hash });
+  }
+  return answers;
 }
 
 interface Section {

@@ -87,6 +87,8 @@ function registerCharter(program: Command): void {
     .command('diff <old> <new>')
     .description('which flows flip, in words, widenings first; anything wider exits with 3')
     .option('--limit <count>', 'most differences told of each kind', '20')
+    .option('--cells <list>', 'ask these running cells what it means for stored records, or all')
+    .option('--draft <file>', 'write the moves, relabellings and erasures that would heal it')
     .action(lazy(async () => (await import('./charter-diff.ts')).runCharterDiff));
   charter
     .command('report <file>')
@@ -130,10 +132,11 @@ function registerCharterChanges(charter: Command): void {
     .action(lazy(async () => (await import('./charter-apply.ts')).runCharterApply));
   charter
     .command('suspend <mechanism>')
-    .description('stop everything that rests on a mechanism, in every cell')
+    .description('stop everything that rests on a mechanism, in every cell; tells what it touches')
+    .option('--dry-run', 'only tell what it would touch')
     .option('--wait <seconds>', 'how long to wait for the cells', '10')
     .option('--yes', 'do not ask')
-    .action(lazy(async () => (await import('./charter-apply.ts')).runCharterSuspend));
+    .action(lazy(async () => (await import('./charter-suspend.ts')).runCharterSuspend));
   registerRollout(charter.command('rollout').description('bring a charter out, cell by cell'));
 }
 

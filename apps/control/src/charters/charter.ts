@@ -2,9 +2,9 @@
 // Changes of the charter. Serials only grow: a rollback is the old text under a new serial, and the
 // suspension of a mechanism is a new text in which that mechanism has ended. Whether a change widens
 // anything is each cell's own finding, not ours.
+import { suspendMechanism as suspendInText } from '@bailiwick/charter';
 import type { CharterAnswer, CharterRequest } from '@bailiwick/contracts';
-import { isCoded, toInstant } from '@bailiwick/kernel';
-import { isMap, parseDocument } from 'yaml';
+import { toInstant } from '@bailiwick/kernel';
 import { checkApprovals, insertApprovals, sha256Hex } from '../approvals.ts';
 import { ControlError } from '../errors.ts';
 import { refusePersonalData } from '../guard/refuse.ts';
@@ -60,27 +60,6 @@ export async function putCharter(
   return answer;
 }
 
-/** The text in which a mechanism is suspended from this instant on; comments and order stay. */
-export function suspendInText(text: string, mechanism: string, atMs: number): string {
-  const document = parseDocument(text);
-  const clause = document.getIn(['mechanisms', mechanism]);
-  if (!isMap(clause)) {
-    throw new ControlError('CONTROL_MECHANISM_UNKNOWN', 'the charter names no such mechanism');
-  }
-  clause.set('suspendedFrom', toInstant(atMs));
-  return document.toString({ lineWidth: 0 });
-}
-
-/** As `suspendInText`; `undefined` where the text names no such mechanism. */
-function findSuspended(text: string, mechanism: string, atMs: number): string | undefined {
-  try {
-    return suspendInText(text, mechanism, atMs);
-  } catch (error) {
-    if (!isCoded(error, 'CONTROL_MECHANISM_UNKNOWN')) throw error;
-    return undefined;
-  }
-}
-
 /**
  * Suspends a mechanism now, the day a framework is struck down: narrowing, so no approval is needed.
  *
@@ -94,13 +73,16 @@ export async function suspendMechanism(
     await lockCharter(tx);
     const current = await findCharter(tx);
     if (current === undefined) throw new ControlError('CONTROL_CHARTER_ABSENT', 'no charter yet');
-    const atMs = services.clock.nowMs();
-    const text = suspendInText(current.text, mechanism, atMs);
+    const at = toInstant(services.clock.nowMs());
+    const text = suspendInText(current.text, mechanism, at);
+    if (text === undefined) {
+      throw new ControlError('CONTROL_MECHANISM_UNKNOWN', 'the charter names no such mechanism');
+    }
     const rollout = await findOpenRollout(tx);
     const answer = await put(services, tx, { text, serial: await nextSerial(tx) });
     if (rollout !== undefined) {
       // A candidate on its way must not bring the mechanism back, and must stay newer than the law.
-      const candidate = findSuspended(rollout.text, mechanism, atMs) ?? rollout.text;
+      const candidate = suspendInText(rollout.text, mechanism, at) ?? rollout.text;
       await replaceCandidate(tx, rollout, {
         text: candidate,
         serial: answer.serial + 1,
