@@ -20,6 +20,7 @@ export const ROOM_WORDS: readonly string[] = [
     'CONTRACT',
     'CONTROL',
     'DELIVERY',
+    'EVIDENCE',
   ],
   ...['IDEMPOTENCY', 'IMPORT', 'KERNEL', 'KEY', 'KEYS', 'LAW', 'LEDGER', 'OIDC', 'ORIGIN', 'PEER'],
   ...['PKI', 'POLICY', 'POSTGRES', 'RECORD', 'RESIDENCY', 'ROUTER', 'SDK', 'TRANSFER', 'WITNESS'],

@@ -608,6 +608,14 @@ const PROBES: Readonly<Record<string, Probe>> = {
       { entry: unknown, problem: { code: 'LEDGER_ENTRY_UNKNOWN' } },
     ]);
   },
+  'POST /v1/evidence-statements': async () => {
+    const answer = await actors.privacy.call('POST', '/v1/evidence-statements', {});
+    expect(answer.status, answer.text).toBe(200);
+    expect(JSON.parse(answer.body.statement).tenant).toBe(other.tenantId);
+    expectNothingOf(answer);
+    const refused = await actors.shop.call('POST', '/v1/evidence-statements', {});
+    expect(refused.status).toBe(403);
+  },
   'POST /v1/ledger/checks': ownOnly('privacy', 'POST', '/v1/ledger/checks', {}),
   'POST /v1/transfers': async () => {
     // Its own orders are none: a figure of the victim's would show.

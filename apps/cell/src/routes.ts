@@ -11,6 +11,7 @@ import { registerDecisionRoutes } from './decisions/routes.ts';
 import { registerDeliveryRoutes, registerInternalDeliveryRoutes } from './deliveries/routes.ts';
 import { registerEntryRoutes } from './entries/routes.ts';
 import { registerErasureRoutes } from './erasures/routes.ts';
+import { registerEvidenceRoutes } from './evidence/routes.ts';
 import { registerHealthRoutes, registerInternalHealthRoutes } from './health/routes.ts';
 import type { OpenKeyRing } from './keys/local-key-ring.ts';
 import { registerKeyRoutes } from './keys/routes.ts';
@@ -75,6 +76,7 @@ export async function registerPublicRoutes(
     tokenKey: runtime.secrets.macKey,
     findCosigned: witnesses.findCosigned,
   });
+  registerEvidenceRoutes(app, runtime, ledger);
   registerWitnessRoutes(app, witnesses);
   registerTransferRoutes(app, runtime);
   registerDeliveryRoutes(app, runtime);

@@ -161,6 +161,7 @@ export {
   EntrySearchPageSchema,
   EntrySearchSchema,
 } from './entry-search.ts';
+export { type EvidenceAnswer, EvidenceAnswerSchema } from './evidence.ts';
 export {
   FIELD_TYPES,
   FieldNameSchema,

@@ -18,6 +18,7 @@ import type {
   EntrySearch,
   EntrySearchPage,
   ErasureReceipt,
+  EvidenceAnswer,
   FactValue,
   InclusionProofsAnswer,
   KeyChange,
@@ -105,6 +106,10 @@ export interface Cell {
     /** Erases a person: the caller's own id of the subject. */
     create(subject: string, options?: CallOptions): Promise<Answer<ErasureReceipt>>;
   };
+  readonly evidence: {
+    /** Puts on record what an evidence pack is made from, and gives it. */
+    state(options?: CallOptions): Promise<Answer<EvidenceAnswer>>;
+  };
   readonly ledger: {
     /** The newest signed checkpoint, as text. */
     checkpoint(options?: CallOptions): Promise<Answer<string>>;
@@ -167,7 +172,9 @@ export function createCell(call: Caller, identity: CellIdentity): Cell {
   };
 }
 
-function createTrust(call: Caller): Pick<Cell, 'transfers' | 'keys' | 'erasures' | 'ledger'> {
+function createTrust(
+  call: Caller,
+): Pick<Cell, 'transfers' | 'keys' | 'erasures' | 'evidence' | 'ledger'> {
   const keyAction = (keyId: string, action: 'disablements' | 'enablements'): string =>
     `/v1/keys/${encodeURIComponent(keyId)}/${action}`;
   return {
@@ -187,6 +194,10 @@ function createTrust(call: Caller): Pick<Cell, 'transfers' | 'keys' | 'erasures'
     erasures: {
       create: (subject, options) =>
         call({ method: 'POST', path: '/v1/erasures', body: { subject } }, options),
+    },
+    evidence: {
+      state: (options) =>
+        call({ method: 'POST', path: '/v1/evidence-statements', body: {} }, options),
     },
     ledger: {
       checkpoint: (options) => call({ method: 'GET', path: '/v1/ledger/checkpoint' }, options),

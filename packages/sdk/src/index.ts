@@ -45,6 +45,7 @@ export type {
   EntrySearch,
   EntrySearchPage,
   ErasureReceipt,
+  EvidenceAnswer,
   FactValue,
   Fields,
   FieldValue,

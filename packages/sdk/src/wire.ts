@@ -14,6 +14,7 @@ export type {
   EntryPage,
   EntrySearch,
   EntrySearchPage,
+  EvidenceAnswer,
   FactValue,
   FieldValue,
   HoldAnswer,

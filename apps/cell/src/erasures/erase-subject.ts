@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Erasing a person: decided, on record, keys destroyed in every replica of the erasable store, the rows
 // gone, on record with what each replica signed. What was copied elsewhere before is noise from then on.
+import { digestStatements } from '@bailiwick/evidence';
 import {
   type CellId,
   createUuidV7,
@@ -14,8 +15,9 @@ import {
 import { deriveSubjectId, type SignedStatement } from '@bailiwick/keys';
 import { DELETED_DIGEST } from '@bailiwick/ledger';
 import { CellError } from '../errors.ts';
+import { keepReceipt } from '../evidence/receipt-store.ts';
 import type { ErasureReceipt, KeyAdministration } from '../key-service/api.ts';
-import { digestStatements, toActor } from '../keys/change-key.ts';
+import { toActor } from '../keys/change-key.ts';
 import { toEntrySubject, toEntryWrites } from '../records/entry.ts';
 import type { CellServices, Credential, EntryDraft, FlowRequest } from '../services.ts';
 
@@ -187,6 +189,11 @@ export async function eraseSubject(
     ...draft,
     actor: toActor(credential),
     facts: toFacts(receipt, { recordsCount, cellId: services.cellId }),
+  });
+  await keepReceipt(services.database, {
+    tenantId,
+    entryId: done.entryId,
+    statements: receipt.statements,
   });
   await services.entries.awaitCheckpoint(done.entryId, { timeoutMs: CHECKPOINT_TIMEOUT_MS });
   return toAnswer(receipt, { recordsCount, entries: [asked.entryId, done.entryId] });

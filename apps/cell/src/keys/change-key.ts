@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Disabling and enabling a customer key: on record, accepted, effective, on record with the receipts.
-import { hash } from 'node:crypto';
+import { digestStatements } from '@bailiwick/evidence';
 import { createUuidV7, type EntryId, type KeyId, parseEntryId, toInstant } from '@bailiwick/kernel';
 import type { KeyState, SignedStatement } from '@bailiwick/keys';
+import { keepReceipt } from '../evidence/receipt-store.ts';
 import type { KeyAdministration } from '../key-service/api.ts';
 import type { CellServices, Credential, EntryDraft } from '../services.ts';
 import { requireKeyTurn } from './roles.ts';
@@ -24,14 +25,6 @@ export interface KeyChangeReceipt {
   readonly receipts: readonly SignedStatement[];
   /** That it was asked for, and that it was done. */
   readonly entries: readonly EntryId[];
-}
-
-/** SHA-256 over signed statements in their order, lower-case hex. */
-export function digestStatements(statements: readonly SignedStatement[]): string {
-  const lines = statements.map(({ body, publicKey, signature }) =>
-    JSON.stringify([body, publicKey, signature]),
-  );
-  return hash('sha256', `bailiwick/statements/v1\0${lines.join('\n')}`, 'hex');
 }
 
 /** The actor of an entry. */
@@ -81,6 +74,8 @@ export async function changeKey(
       receiptHash: digestStatements(change.statements),
     },
   });
+  const { statements } = change;
+  await keepReceipt(services.database, { tenantId, entryId: done.entryId, statements });
   await services.entries.awaitCheckpoint(done.entryId, { timeoutMs: CHECKPOINT_TIMEOUT_MS });
   return {
     changeId,

@@ -48,7 +48,7 @@ export async function exportLedger(
   if (readdirSync(directory).length > 0) {
     throw new CliError('CLI_USAGE_WRONG', `\`${directory}\` is not empty`);
   }
-  const { checkpoint, isCosigned } = await readCheckpoint(cell);
+  const { checkpoint, isCosigned } = await readCosigned(cell);
   const { size } = parseCheckpoint(parseNote(checkpoint).text);
   const files = new Set<string>();
   const parts = writeExport({
@@ -71,11 +71,12 @@ const COSIGNED_MS_MAX = 5_000;
 const COSIGNED_POLL_MS = 200;
 
 /** The newest checkpoint, with cosignatures where there are witnesses: they are a moment behind. */
-async function readCheckpoint(
+export async function readCosigned(
   cell: Cell,
+  { sizeMin }: { readonly sizeMin?: number } = {},
 ): Promise<{ readonly checkpoint: string; readonly isCosigned: boolean }> {
   const newest = unwrap(await cell.ledger.checkpoint());
-  const { size } = parseCheckpoint(parseNote(newest).text);
+  const size = sizeMin ?? parseCheckpoint(parseNote(newest).text).size;
   const deadlineMs = performance.now() + COSIGNED_MS_MAX;
   let found: string | undefined;
   while (performance.now() < deadlineMs) {
@@ -86,7 +87,14 @@ async function readCheckpoint(
     } else if (answer.problem.status === 404) break;
     await pause(COSIGNED_POLL_MS);
   }
-  return { checkpoint: found ?? newest, isCosigned: found !== undefined };
+  if (found === undefined || !isCovering(found, sizeMin ?? 0)) {
+    return { checkpoint: newest, isCosigned: false };
+  }
+  return { checkpoint: found, isCosigned: true };
+}
+
+function isCovering(note: string, sizeMin: number): boolean {
+  return parseCheckpoint(parseNote(note).text).size >= sizeMin;
 }
 
 /** The tenant's bodies, in the order of the log, some megabytes at a time. */

@@ -15,6 +15,7 @@ export function registerCommands(program: Command): void {
   registerKeys(program);
   registerRights(program);
   registerTrust(program);
+  registerEvidence(program);
   registerWitness(program);
   registerOperation(program);
 }
@@ -305,6 +306,25 @@ function registerLedgerSearch(ledger: Command): void {
     .option('--key <file>', 'the log’s verifier key, from elsewhere than the cell')
     .option('--policy <file>', 'whose cosignatures must be there (C2SP tlog-policy)')
     .action(lazy(async () => (await import('./ledger-search.ts')).runLedgerInclusion));
+}
+
+function registerEvidence(program: Command): void {
+  const evidence = program
+    .command('evidence')
+    .description('one archive that a stranger checks offline');
+  evidence
+    .command('create <residency>')
+    .description('make an evidence pack of the tenant’s entries in a cell')
+    .requiredOption('--output <file>', 'such as pack.zip')
+    .option('--like <pack>', 'make this pack again: the same bytes, or the cell says otherwise now')
+    .action(lazy(async () => (await import('./evidence.ts')).runEvidenceCreate));
+  evidence
+    .command('verify <pack>')
+    .description('check a pack offline; anything wrong exits with 4')
+    .option('--key <file>', 'the log’s verifier key, from elsewhere than the pack')
+    .option('--policy <file>', 'whose cosignatures must be there (C2SP tlog-policy)')
+    .option('--earlier <file>', 'a checkpoint kept from before')
+    .action(lazy(async () => (await import('./evidence.ts')).runEvidenceVerify));
 }
 
 function registerWitness(program: Command): void {
