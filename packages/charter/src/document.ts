@@ -180,7 +180,6 @@ export interface CharterDocument {
   readonly atlas: string;
   /** Longest age of the law under which borders stay open, such as `60s`. */
   readonly freshFor?: string;
-  readonly include?: readonly string[];
   readonly cells: Readonly<Record<string, CellClause>>;
   readonly homes: Readonly<Record<string, HomeClause>>;
   readonly refused?: Readonly<Record<string, Grounded>>;

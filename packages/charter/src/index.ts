@@ -101,5 +101,6 @@ export {
   toTestFlow,
 } from './tests-file.ts';
 export { toTestsJsonSchema } from './tests-schema.ts';
+export type { VariableClause, VariableValue, VariableValues } from './variables.ts';
 export { addObligations, isAtLeast, listMatched, toVerdict, type Verdict } from './verdict.ts';
 export type { Witness } from './witness.ts';

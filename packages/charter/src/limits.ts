@@ -25,3 +25,5 @@ export const SPACE_STATE_COUNT_MAX = 1_000_000;
 export const ESCAPE_STEP_COUNT_MAX = 200_000;
 /** Most cases of one file of tests. */
 export const TEST_CASE_COUNT_MAX = 5_000;
+/** Most values and list items that variables put in. */
+export const VARIABLE_INSERTIONS_COUNT_MAX = 20_000;

@@ -360,6 +360,19 @@ describe('parseCharter', () => {
     expect(problemsOf(SMALL + many.join(''))).toHaveLength(100);
   });
 
+  it('refuses files that include files, themselves among them', () => {
+    const main = SMALL.replace('charter: 1', 'charter: 1\ninclude: [more.yaml]');
+    for (const more of ['include: [more.yaml]', 'include: [small.yaml]\nrules: []']) {
+      expect(() => parseCharter(main, { include: () => more })).toThrowError(
+        expect.objectContaining({
+          problems: [
+            expect.objectContaining({ code: 'CHARTER_INCLUDE_INVALID', pointer: '/include/0' }),
+          ],
+        }),
+      );
+    }
+  });
+
   it('adds the sections of included files and points into them', () => {
     const main = SMALL.replace('charter: 1', 'charter: 1\ninclude: [more.yaml]');
     const more = 'rules:\n  - allow: more\n    action: count\n    because: b\n    source: s\n';

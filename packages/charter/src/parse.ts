@@ -11,11 +11,14 @@ import type { Resolved } from './resolve.ts';
 import { areApart, resolveCharter } from './resolve.ts';
 import { CHARTER_SCHEMA } from './schema.ts';
 import { checkShape, type Report, toPointerStep } from './shape.ts';
+import { insertVariables, type Moved, type VariableValues } from './variables.ts';
 
 export interface ParseOptions {
   readonly fileName?: string;
   /** Reads a file that the charter includes; paths are as written. May throw. */
   readonly include?: (path: string) => string;
+  /** What the charter's variables stand for in this environment. */
+  readonly variables?: VariableValues;
 }
 
 interface Located {
@@ -34,12 +37,16 @@ class Reader {
     readonly reading: YamlReading;
   }[] = [];
   #main: YamlReading | undefined;
+  /** Values that stand elsewhere than in the text, longest first: variables have put in lists. */
+  #moved: readonly Moved[] = [];
 
   constructor(options: ParseOptions) {
     this.#options = options;
   }
 
-  locate(pointer: string): Located {
+  locate(place: string): Located {
+    const move = this.#moved.find(({ to }) => place === to || place.startsWith(`${to}/`));
+    const pointer = move === undefined ? place : move.from + place.slice(move.to.length);
     const source = this.#sources.find(
       ({ from }) => pointer === from || pointer.startsWith(`${from}/`),
     );
@@ -107,6 +114,11 @@ class Reader {
           pointer,
           expected: 'sections that are lists or maps',
         });
+      if (section === 'include') {
+        // No file includes another: there is nothing to go round in.
+        refuse(`\`${path}\` includes files itself`);
+        continue;
+      }
       if (Array.isArray(value) && (own === undefined || Array.isArray(own))) {
         const list: unknown[] = own ?? [];
         value.forEach((item, index) => {
@@ -155,6 +167,12 @@ class Reader {
       });
     }
     this.stopOnProblems();
+    if (document) {
+      const { variables = {} } = this.#options;
+      const moved = insertVariables(document, variables, this.report);
+      this.stopOnProblems();
+      this.#moved = [...moved].sort((a, b) => b.to.length - a.to.length);
+    }
     return this.#main.value;
   }
 }
@@ -163,6 +181,13 @@ function asObject(value: unknown): Record<string, unknown> | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as Record<string, unknown>)
     : undefined;
+}
+
+/** The document without what has done its work: a charter that is written out whole has the same hash. */
+function toWhole(document: CharterDocument & Record<string, unknown>): CharterDocument {
+  delete document['include'];
+  delete document['variables'];
+  return document;
 }
 
 /** Rules that say the same twice, and rules that can never have their way. */
@@ -211,7 +236,7 @@ export function parseCharter(text: string, options: ParseOptions = {}): CharterD
   const value = reader.read(text);
   checkShape(CHARTER_SCHEMA, value, '', reader.report);
   reader.stopOnProblems();
-  const document = value as CharterDocument;
+  const document = toWhole(value as CharterDocument & Record<string, unknown>);
   const resolved = resolveCharter(document, reader.report);
   reader.stopOnProblems();
   checkOverlaps(resolved, reader.report);

@@ -106,6 +106,23 @@ checked against (\`schemas/charter.schema.json\`, which editors read for complet
 - \`from\` is the first day, \`until\` the first day on which it no longer holds; both in UTC, judged by the instant
   of the flow.
 
+## Environments
+
+What differs between environments is declared under \`variables\` and given when the charter is read
+(\`--set name=value\`, \`--variables file.yaml\`); a \`default\` holds where nothing is given.
+
+\`\`\`yaml
+variables:
+  support-places: { means: where our partner has people at night, default: [in, ph] }
+places:
+  support-hubs: { means: night support, members: ["\${support-places}"] }
+\`\`\`
+
+- \`\${name}\` alone stands for the value; within a text for a part of it. A list in a list becomes its items.
+- Keys hold no variables, and values hold none of their own. \`$\${\` is the characters themselves.
+- What is checked, proved, hashed and signed is the charter with everything put in: two environments are two
+  charters, and \`charter diff\` compares them.
+
 ## What a property means
 
 \`never\` is read as a rule is. The property holds when no flow that the charter can express is both within it and

@@ -380,6 +380,24 @@ const charter = object(
     include: optional(
       list(text('Path of a file beside this one.'), 'Files whose sections are added.', 1, 15),
     ),
+    variables: optional(
+      named(
+        object({
+          means,
+          default: optional(
+            Type.Union(
+              [
+                text('A text.'),
+                Type.Integer({ minimum: 0, maximum: 1_000_000_000, description: 'A number.' }),
+                list(text('A text.'), 'A list: put into a list, it becomes its items.', 1, 300),
+              ],
+              describe('What it stands for where an environment says nothing.'),
+            ),
+          ),
+        }),
+        'What differs between environments. A name after a dollar sign and in braces stands for the value anywhere below.',
+      ),
+    ),
     ...sections,
     ...rules,
   },
@@ -450,12 +468,40 @@ export const CONTRACT_TERMS_SCHEMA: JsonSchema = JSON.parse(
   ),
 );
 
+const REFERENCE_PATTERN = '^\\$\\{[a-z][a-z0-9]*(?:-[a-z0-9]+)*\\}$';
+
+/** Lets a variable stand wherever a value can: editors see the text before anything is put in. */
+function allowVariables(schema: JsonSchema): JsonSchema {
+  const reference: JsonSchema = { type: 'string', pattern: REFERENCE_PATTERN };
+  const of = (all: Readonly<Record<string, JsonSchema>>): Record<string, JsonSchema> =>
+    Object.fromEntries(Object.entries(all).map(([key, item]) => [key, allowVariables(item)]));
+  const { properties, patternProperties, items, anyOf } = schema;
+  const inner: JsonSchema = {
+    ...schema,
+    ...(properties === undefined ? {} : { properties: of(properties) }),
+    ...(patternProperties === undefined ? {} : { patternProperties: of(patternProperties) }),
+    ...(items === undefined ? {} : { items: allowVariables(items) }),
+    ...(anyOf === undefined ? {} : { anyOf: [...anyOf.map(allowVariables), reference] }),
+  };
+  const isFree = schema.type === 'string' && schema.pattern === undefined && !schema.enum;
+  const isMap = schema.type === 'object' || schema.anyOf !== undefined;
+  if (isFree || isMap || schema.const !== undefined) return inner;
+  const { description, ...rest } = inner;
+  return { ...(description === undefined ? {} : { description }), anyOf: [rest, reference] };
+}
+
 /** The charter's JSON Schema (draft-07) for editors, as committed in `schemas/charter.schema.json`. */
 export function toJsonSchema(): Record<string, unknown> {
+  const { properties = {}, ...rest } = CHARTER_SCHEMA;
+  const sectionsWithVariables = Object.entries(properties).map(([key, schema]) => [
+    key,
+    ['charter', 'include', 'variables'].includes(key) ? schema : allowVariables(schema),
+  ]);
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     $id: 'urn:bailiwick:schema:charter:1',
     title: 'Bailiwick charter',
-    ...JSON.parse(JSON.stringify(charter)),
+    ...rest,
+    properties: Object.fromEntries(sectionsWithVariables),
   };
 }

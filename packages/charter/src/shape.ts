@@ -175,7 +175,8 @@ function checkKeys(
 
 /** Picks the branch of a choice by the kind of value, so that one mistake gives one error. */
 function pickBranch(schema: JsonSchema, value: unknown): JsonSchema | undefined {
-  const kind = Array.isArray(value) ? 'array' : isObject(value) ? 'object' : typeof value;
+  const plain = typeof value === 'number' ? 'integer' : typeof value;
+  const kind = Array.isArray(value) ? 'array' : isObject(value) ? 'object' : plain;
   return schema.anyOf?.find((branch) => branch.type === kind);
 }
 

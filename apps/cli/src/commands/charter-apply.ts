@@ -86,7 +86,7 @@ export function toCellLines(states: readonly CellState[]): readonly string[] {
 
 /** Runs `bailiwick charter apply <file>`. */
 export async function runCharterApply(context: Context, { args, options }: Input): Promise<void> {
-  const next = readCharterToSend(argument(args, 0));
+  const next = readCharterToSend(argument(args, 0), options);
   const waitMs = toWaitMs(options['wait']);
   const approvals = readApprovals(options['approval']);
   const config = await context.config();

@@ -48,7 +48,7 @@ async function findToSign(context: Context, { args, options }: Input): Promise<T
   const stated = toSerial(options['serial']);
   const [file] = args;
   if (stated !== undefined && file !== undefined) {
-    const { textHash } = readCharterToSend(file);
+    const { textHash } = readCharterToSend(file, options);
     return { serial: stated, hash: textHash, words: 'not compared: nobody was asked' };
   }
   const operator = openConfiguredOperator(await context.config());
@@ -63,7 +63,7 @@ async function findToSign(context: Context, { args, options }: Input): Promise<T
       words: `the charter of serial ${current.serial}, to be law again as serial ${serial}`,
     };
   }
-  const next = readCharterToSend(argument(args, 0));
+  const next = readCharterToSend(argument(args, 0), options);
   const comparison = await compareWithLaw(operator, next);
   const serial = stated ?? comparison.current.nextSerial;
   return { serial, hash: next.textHash, words: toSummary(comparison) };

@@ -48,7 +48,7 @@ function compare(before: CompiledCharter, after: CompiledCharter): CharterDiffer
 export async function runCharterDiff(context: Context, { args, options }: Input): Promise<void> {
   const { output } = context;
   const limit = toLimit(String(options['limit']));
-  const [before, after] = [load(argument(args, 0)), load(argument(args, 1))];
+  const [before, after] = [load(argument(args, 0), options), load(argument(args, 1), options)];
   const started = performance.now();
   const difference = compare(before, after);
   const tookMs = performance.now() - started;
@@ -89,8 +89,8 @@ async function assess(
   const operator = openConfiguredOperator(config);
   context.closers.push(() => operator.close());
   const [against, { text }] = [
-    readCharterToSend(argument(args, 0)),
-    readCharterToSend(argument(args, 1)),
+    readCharterToSend(argument(args, 0), options),
+    readCharterToSend(argument(args, 1), options),
   ];
   const answers = await assessCells(operator, cells, { text, against: against.text });
   const { before, after } = charters;

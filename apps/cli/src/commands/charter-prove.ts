@@ -41,7 +41,7 @@ export async function runCharterProve(
   const file = argument(args, 0);
   const withinDays = toDays(String(options['days']));
   const nowMs = toNowMs(options['date']);
-  const charter = load(file);
+  const charter = load(file, options);
   const started = performance.now();
   const proof = proveCharter(charter);
   const tookMs = performance.now() - started;

@@ -26,7 +26,7 @@ export async function runCharterReport(
   const kind = pick(REPORT_KINDS, options['kind'], 'kind of report');
   const format = pick(FORMATS, options['format'], 'format');
   const nowMs = toNowMs(options['date']);
-  const charter = load(argument(args, 0));
+  const charter = load(argument(args, 0), options);
   const report = toCharterReport(charter, kind, { nowMs });
   const { columns, rows, ...rest } = report;
   const items = rows.map((row) =>

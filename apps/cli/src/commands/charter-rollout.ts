@@ -60,7 +60,7 @@ async function getNewest(operator: Operator): Promise<RolloutAnswer> {
 
 /** Runs `bailiwick charter rollout start <file> --first <cell>`. */
 export async function runRolloutStart(context: Context, { args, options }: Input): Promise<void> {
-  const next = readCharterToSend(argument(args, 0));
+  const next = readCharterToSend(argument(args, 0), options);
   const limits = {
     errorsCountMax: toNumber(options['maxErrors'], { name: '--max-errors', max: 1e9 }),
     stricterBasisPointsMax: toNumber(options['maxStricter'], {

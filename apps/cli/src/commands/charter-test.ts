@@ -30,7 +30,7 @@ function loadTests(file: string): CharterTests {
 /** Runs `bailiwick charter test <file>`. */
 export async function runCharterTest({ output }: Context, { args, options }: Input): Promise<void> {
   const file = argument(args, 0);
-  const charter = load(file);
+  const charter = load(file, options);
   const testsFile = options['tests'] === undefined ? toTestsFile(file) : String(options['tests']);
   const tests = loadTests(testsFile);
   if (tests.charter !== charter.name) {

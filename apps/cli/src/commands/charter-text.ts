@@ -17,6 +17,7 @@ import { readText } from '../connect.ts';
 import { CliError } from '../errors.ts';
 import { getCharter, type Operator } from '../operator.ts';
 import { load } from './charter.ts';
+import type { Input } from './run.ts';
 
 /** A charter as it travels. */
 export interface CharterToSend {
@@ -34,18 +35,24 @@ export function compileWhole(text: string): CompiledCharter {
 }
 
 /**
- * Reads a charter file as one text: as it stands, or, where it includes others, written out whole.
+ * Reads a charter file as one text: as it stands, or, where it includes others or has variables, written out
+ * whole. Either way the text means what was read here.
  *
  * @throws {CliError} `CLI_INPUT_REFUSED` with the first problem and its line
  */
-export function readCharterToSend(file: string): CharterToSend {
-  const charter = load(file);
-  const { include, ...document } = charter.document;
+export function readCharterToSend(file: string, options: Input['options']): CharterToSend {
+  const charter = load(file, options);
   const own = readText(file, 'the charter');
-  const text =
-    include === undefined || include.length === 0
-      ? own
-      : `# Written out from ${path.basename(file)} and what it includes.\n${stringify(document)}`;
+  const isWhole = !/^["']?(?:include|variables)\b/m.test(own);
+  const text = isWhole
+    ? own
+    : `# Written out from ${path.basename(file)}, with what it includes and what its variables stand for.\n${stringify(charter.document)}`;
+  if (compileWhole(text).hash !== charter.hash) {
+    throw new CliError(
+      'CLI_INPUT_REFUSED',
+      'written out whole, the charter would mean something else',
+    );
+  }
   return { text, textHash: sha256(text), charter };
 }
 

@@ -11,7 +11,7 @@ import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { EXIT } from '../exit.ts';
 import { parseFlow, toDecisionText } from './decide.ts';
-import { argument, readMapping } from './input.ts';
+import { argument, readMapping, readVariables } from './input.ts';
 import type { Input } from './run.ts';
 
 /** A problem as a charter's reader finds it. */
@@ -26,10 +26,11 @@ export interface Problem {
 }
 
 /** Reads and compiles a charter file. */
-export function loadCharter(file: string): CompiledCharter {
+export function loadCharter(file: string, options: Input['options'] = {}): CompiledCharter {
   const text = readText(file, 'the charter');
   const document = parseCharter(text, {
     fileName: file,
+    variables: readVariables(options),
     include: (name) => readText(path.resolve(path.dirname(file), name), 'an included charter'),
   });
   return compileCharter(document, { sha256: (value) => hash('sha256', value, 'hex') });
@@ -41,11 +42,14 @@ function findProblems(error: unknown): readonly Problem[] | undefined {
 }
 
 /** Runs `bailiwick charter check <file>`. */
-export async function runCharterCheck({ output }: Context, { args }: Input): Promise<void> {
+export async function runCharterCheck(
+  { output }: Context,
+  { args, options }: Input,
+): Promise<void> {
   const file = argument(args, 0);
   let charter: CompiledCharter;
   try {
-    charter = loadCharter(file);
+    charter = loadCharter(file, options);
   } catch (error) {
     const problems = findProblems(error);
     if (problems === undefined) throw error;
@@ -92,7 +96,7 @@ export async function runCharterExplain(
   { output }: Context,
   { args, options }: Input,
 ): Promise<void> {
-  const charter = load(argument(args, 0));
+  const charter = load(argument(args, 0), options);
   const { at, consent, conditions, ...flow } = parseFlow(
     readMapping(String(options['flow']), 'the flow'),
   );
@@ -116,7 +120,7 @@ export async function runCharterCompile(
   { output }: Context,
   { args, options }: Input,
 ): Promise<void> {
-  const charter = load(argument(args, 0));
+  const charter = load(argument(args, 0), options);
   const language = String(options['to']);
   if (language === 'json') {
     output.result(charter.document, () => JSON.stringify(charter.document, null, 2));
@@ -139,9 +143,9 @@ export async function runCharterCompile(
 }
 
 /** As `loadCharter`, with the first problem in one line. */
-export function load(file: string): CompiledCharter {
+export function load(file: string, options: Input['options'] = {}): CompiledCharter {
   try {
-    return loadCharter(file);
+    return loadCharter(file, options);
   } catch (error) {
     const [problem] = findProblems(error) ?? [];
     if (problem === undefined) throw error;

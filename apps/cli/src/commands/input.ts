@@ -2,6 +2,7 @@
 // Reading what a command is given as a file: JSON or YAML, `-` for stdin. Personal values come this way
 // and never as arguments, which everybody on the machine can read.
 import { readFileSync } from 'node:fs';
+import type { VariableValue, VariableValues } from '@bailiwick/charter';
 import { parse } from 'yaml';
 import { readText } from '../connect.ts';
 import { CliError } from '../errors.ts';
@@ -39,4 +40,31 @@ export function toList(text: string): readonly string[] {
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '');
+}
+
+/** `--variables <file>` and `--set name=value`, the latter last. @throws {CliError} `CLI_USAGE_WRONG` */
+export function readVariables(options: Readonly<Record<string, unknown>>): VariableValues {
+  const { variables, set } = options;
+  const values: Record<string, VariableValue> = {};
+  if (variables !== undefined) {
+    const given = readMapping(String(variables), 'the variables');
+    for (const [name, value] of Object.entries(given)) values[name] = toVariable(name, value);
+  }
+  for (const text of Array.isArray(set) ? set : []) {
+    const [, name, value] = /^([^=]+)=(.*)$/s.exec(String(text)) ?? [];
+    if (name === undefined || value === undefined) {
+      throw new CliError('CLI_USAGE_WRONG', '`--set` expects `name=value`');
+    }
+    values[name] = toVariable(name, parse(value, { maxAliasCount: 0 }));
+  }
+  return values;
+}
+
+function toVariable(name: string, value: unknown): VariableValue {
+  if (typeof value === 'string' || Number.isInteger(value)) return value as VariableValue;
+  if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value;
+  throw new CliError(
+    'CLI_USAGE_WRONG',
+    `the value of \`${name}\` is neither text, number nor list`,
+  );
 }

@@ -65,6 +65,9 @@ function registerLaw(program: Command): void {
     .action(lazy(async () => (await import('./decide.ts')).runDecide));
 }
 
+/** For options that can be given several times. */
+const addTo = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
 function registerCharter(program: Command): void {
   const charter = program
     .command('charter')
@@ -72,17 +75,23 @@ function registerCharter(program: Command): void {
   charter
     .command('check <file>')
     .description('find every mistake, with line and column')
+    .option('--set <name=value>', 'what a variable of the charter stands for', addTo, [])
+    .option('--variables <file>', 'what its variables stand for, as YAML')
     .action(lazy(async () => (await import('./charter.ts')).runCharterCheck));
   charter
     .command('prove <file>')
     .description('prove the declared properties over every flow; a broken one exits with 4')
     .option('--days <count>', 'tell grounds that end within so many days', '90')
     .option('--date <date>', 'count the days from this one (default: today)')
+    .option('--set <name=value>', 'what a variable of the charter stands for', addTo, [])
+    .option('--variables <file>', 'what its variables stand for, as YAML')
     .action(lazy(async () => (await import('./charter-prove.ts')).runCharterProve));
   charter
     .command('test <file>')
     .description('run the tests beside the charter (<name>.test.yaml)')
     .option('--tests <file>', 'tests in another place')
+    .option('--set <name=value>', 'what a variable of the charter stands for', addTo, [])
+    .option('--variables <file>', 'what its variables stand for, as YAML')
     .action(lazy(async () => (await import('./charter-test.ts')).runCharterTest));
   charter
     .command('diff <old> <new>')
@@ -90,6 +99,8 @@ function registerCharter(program: Command): void {
     .option('--limit <count>', 'most differences told of each kind', '20')
     .option('--cells <list>', 'ask these running cells what it means for stored records, or all')
     .option('--draft <file>', 'write the moves, relabellings and erasures that would heal it')
+    .option('--set <name=value>', 'what a variable of the charter stands for', addTo, [])
+    .option('--variables <file>', 'what its variables stand for, as YAML')
     .action(lazy(async () => (await import('./charter-diff.ts')).runCharterDiff));
   charter
     .command('report <file>')
@@ -100,16 +111,22 @@ function registerCharter(program: Command): void {
     )
     .option('--format <format>', 'md, csv or json', 'md')
     .option('--date <date>', 'as the law stands on this day (default: today)')
+    .option('--set <name=value>', 'what a variable of the charter stands for', addTo, [])
+    .option('--variables <file>', 'what its variables stand for, as YAML')
     .action(lazy(async () => (await import('./charter-report.ts')).runCharterReport));
   charter
     .command('explain <file>')
     .description('say what the charter says about a flow, and why')
     .requiredOption('--flow <file>', 'flow as JSON or YAML')
+    .option('--set <name=value>', 'what a variable of the charter stands for', addTo, [])
+    .option('--variables <file>', 'what its variables stand for, as YAML')
     .action(lazy(async () => (await import('./charter.ts')).runCharterExplain));
   charter
     .command('compile <file>')
     .description('write the charter in another language')
     .requiredOption('--to <language>', 'cedar, rego or json')
+    .option('--set <name=value>', 'what a variable of the charter stands for', addTo, [])
+    .option('--variables <file>', 'what its variables stand for, as YAML')
     .action(lazy(async () => (await import('./charter.ts')).runCharterCompile));
   registerCharterChanges(charter);
 }
@@ -122,6 +139,8 @@ function registerCharterChanges(charter: Command): void {
     .requiredOption('--output <file>', 'where to write the approval')
     .option('--serial <number>', 'the serial it is for (default: the control plane’s next)')
     .option('--way-back', 'sign the present charter as the way back from a rollout')
+    .option('--set <name=value>', 'what a variable of the charter stands for', addTo, [])
+    .option('--variables <file>', 'what its variables stand for, as YAML')
     .action(lazy(async () => (await import('./charter-approve.ts')).runCharterApprove));
   charter
     .command('apply <file>')
@@ -130,6 +149,8 @@ function registerCharterChanges(charter: Command): void {
     .option('--wait <seconds>', 'how long to wait for the cells', '10')
     .option('--dry-run', 'only say what would change')
     .option('--yes', 'do not ask')
+    .option('--set <name=value>', 'what a variable of the charter stands for', addTo, [])
+    .option('--variables <file>', 'what its variables stand for, as YAML')
     .action(lazy(async () => (await import('./charter-apply.ts')).runCharterApply));
   charter
     .command('suspend <mechanism>')
@@ -155,6 +176,8 @@ function registerRollout(rollout: Command): void {
     .option('--min-decisions <count>', 'decisions before shares and averages are judged', '100')
     .option('--approval <file...>', 'what `charter approve` wrote')
     .option('--way-back <file...>', 'what `charter approve --way-back` wrote')
+    .option('--set <name=value>', 'what a variable of the charter stands for', addTo, [])
+    .option('--variables <file>', 'what its variables stand for, as YAML')
     .action(lazy(async () => (await import('./charter-rollout.ts')).runRolloutStart));
   rollout
     .command('show')
