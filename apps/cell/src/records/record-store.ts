@@ -12,6 +12,7 @@ import {
 } from '@bailiwick/kernel';
 import type { Database } from '@bailiwick/postgres';
 import type { Pool, PoolClient } from 'pg';
+import { PACKED_ROWS, parsePackedRows } from './packed-rows.ts';
 import { type RecordRow, toSortedFlatJson } from './row.ts';
 
 /** Columns of a row, for every query that reads one. */
@@ -160,16 +161,16 @@ export async function readRows(
   tenantId: TenantId,
   places: readonly RecordPlace[],
 ): Promise<readonly ReadRow[]> {
-  const { rows } = await pool.query<StoredRow>({
+  const { rows } = await pool.query<{ rows: Buffer | null }>({
     name: 'records-read',
-    text: `SELECT ${RECORD_COLUMNS} FROM cell.read_records($1, $2, $3) r`,
+    text: `SELECT ${PACKED_ROWS} AS rows FROM cell.read_records($1, $2, $3) r`,
     values: [
       tenantId,
       places.map(({ collectionId }) => collectionId),
       places.map(({ recordId }) => recordId),
     ],
   });
-  return rows.map((row) => parseStoredRow(tenantId, row));
+  return parsePackedRows(tenantId, rows[0]?.rows ?? null);
 }
 
 /** Which rows an entry wrote, for `ledger check`: all rows of a tenant, page by page, by primary key. */
