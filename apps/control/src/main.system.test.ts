@@ -104,7 +104,7 @@ it.each([
   const args = typeof given === 'string' ? ['--config', write('bad.yaml', config(given))] : given;
   const { child, errors, output } = start(...args);
   const [code] = await once(child, 'exit');
-  expect(code).toBe(1);
+  expect(code).toBe(args.length === 0 ? 2 : 1);
   expect(output()).toBe('');
   expect(errors()).toMatch(message);
   expect(errors().trim().split('\n')).toHaveLength(1);

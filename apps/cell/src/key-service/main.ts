@@ -5,16 +5,15 @@
 import { readdirSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import type { CellConfig } from '@bailiwick/contracts';
 import { createErasableStore, openErasableStore } from '@bailiwick/erasable-store';
-import { CodedError, isCoded } from '@bailiwick/kernel';
+import { isCoded } from '@bailiwick/kernel';
 import type { KeyStateStore } from '@bailiwick/keys';
 import { openIdentity, toTrustDomain } from '@bailiwick/pki';
 import { createPostgresKeyStateStore, openDatabase } from '@bailiwick/postgres';
+import { runServer, type ServerArguments, type Serving } from '@bailiwick/process';
 import { type Log, openLog } from '@bailiwick/telemetry';
 import { loadCellConfig, readSecretFile } from '../config.ts';
-import { CellError } from '../errors.ts';
 import { createSystemRandom, systemClock } from '../ports.ts';
 import type { CustodyPorts } from './custody.ts';
 import { CustodyFiles } from './providers/custody-files.ts';
@@ -25,24 +24,6 @@ import { type KeyService, startKeyService } from './service.ts';
 /** How long a restart waits for the key service before it to be gone. */
 const FENCE_WAIT_MS_MAX = 10_000;
 const FENCE_POLL_MS = 100;
-const PARENT_POLL_MS = 500;
-const STOP_MS_MAX = 4_500;
-
-/** Reads the command line; there is nothing else than this. */
-function readArguments(): { readonly file: string; readonly parentPid: number | undefined } {
-  try {
-    const { values } = parseArgs({
-      options: { config: { type: 'string' }, 'parent-pid': { type: 'string' } },
-    });
-    const parent = values['parent-pid'];
-    const parentPid = parent === undefined ? undefined : Number(parent);
-    const isPid = parentPid === undefined || (Number.isInteger(parentPid) && parentPid > 1);
-    if (values.config !== undefined && isPid) return { file: values.config, parentPid };
-  } catch {
-    // Told below, without the words that were given.
-  }
-  throw new CellError('CELL_CONFIG_INVALID', 'expected `--config <file>` [`--parent-pid <pid>`]');
-}
 
 /**
  * Gives empty replica directories their identity at the very first start. SECURITY: only while the
@@ -108,27 +89,14 @@ async function startWhenFree(ports: CustodyPorts, log: Log): Promise<KeyService>
   }
 }
 
-function followParent(parentPid: number, end: () => void): void {
-  const timer = setInterval(() => {
-    try {
-      process.kill(parentPid, 0);
-    } catch {
-      clearInterval(timer);
-      end();
-    }
-  }, PARENT_POLL_MS);
-  timer.unref();
-}
-
-async function run(): Promise<void> {
-  const { file, parentPid } = readArguments();
-  const { config } = loadCellConfig({ file, environment: process.env });
+/** Opens the key service of a cell. */
+async function open(given: ServerArguments): Promise<Serving> {
+  const { config } = loadCellConfig(given);
   const { directory, level } = config.telemetry;
   const log = openLog({ component: 'key-service', directory, level }).with({ cell: config.cell });
-  process.on('uncaughtException', (error) => {
-    log.error('uncaught failure', { error });
+  given.onFault((message, error) => {
+    log.error(message, { error });
     log.flush();
-    process.exit(1);
   });
   const identity = openIdentity(config.keyService.identity ?? config.identity);
   const database = openDatabase({
@@ -145,52 +113,35 @@ async function run(): Promise<void> {
     onProblem: (message, error) => log.error(message, { error }),
   });
   let isStopping = false;
-  const stop = (code: number): void => {
-    if (isStopping) return;
-    isStopping = true;
-    setTimeout(() => process.exit(1), STOP_MS_MAX).unref();
-    server.close();
-    server.closeAllConnections();
-    service
-      .close()
-      .then(() => database.close())
-      .then(
-        () => {
-          log.flush();
-          process.exit(code);
-        },
-        () => process.exit(1),
-      );
-  };
   // Another instance may act from now on: nothing more may be handed out here.
   void service.lost.then(() => {
-    if (!isStopping) log.error('the fence is lost: stopping');
+    if (isStopping) return;
+    log.error('the fence is lost: stopping');
     log.flush();
-    if (!isStopping) process.exit(1);
+    process.exit(1);
   });
-  process.on('SIGTERM', () => stop(0));
-  process.on('SIGINT', () => stop(0));
-  if (parentPid !== undefined) followParent(parentPid, () => stop(0));
   const { host, port } = config.keyService;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, resolve);
   });
-  log.info('ready', { port: portOf(server.address()), generation: service.generation });
-  process.stdout.write(`${JSON.stringify({ ready: true, port: portOf(server.address()) })}\n`);
+  const bound = portOf(server.address());
+  log.info('ready', { port: bound, generation: service.generation });
+  return {
+    ready: { port: bound },
+    async close() {
+      isStopping = true;
+      server.close();
+      server.closeAllConnections();
+      await service.close();
+      await database.close();
+      log.flush();
+    },
+  };
 }
 
 function portOf(address: AddressInfo | string | null): number {
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-run().catch((error: unknown) => {
-  const message =
-    error instanceof CodedError ? `${error.code}: ${error.message}` : 'failed to start';
-  process.stderr.write(`bailiwick key service: error: ${message}\n`);
-  if (!(error instanceof CodedError) && error instanceof Error) {
-    const code = 'code' in error ? String(error.code) : '';
-    process.stderr.write(code === 'EADDRINUSE' ? 'the port is in use\n' : `${error.stack ?? ''}\n`);
-  }
-  process.exit(1);
-});
+runServer('key service', open);
