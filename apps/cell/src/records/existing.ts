@@ -11,7 +11,8 @@ import type { FieldSetValues } from './draft.ts';
 import { RecordError } from './errors.ts';
 import type { HomeLabel } from './label.ts';
 import { findOpeningKeys, openFields, type VerifiedRow, verifyRow } from './open.ts';
-import { type ReadRow, type RecordPlace, readRows } from './record-store.ts';
+import { type RecordPlace, readRows } from './record-store.ts';
+import type { ReadRow } from './row.ts';
 
 /** A verified row and what its label is. */
 export interface Existing {

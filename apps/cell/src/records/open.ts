@@ -17,9 +17,9 @@ import type { CompiledCollection } from '../collections/compiled-collection.ts';
 import type { CellServices, KeyHandle, KeyProblem, KeyReference } from '../services.ts';
 import { RecordError } from './errors.ts';
 import { findFieldSet, toKeyReference } from './expected-seal.ts';
-import type { ReadRow } from './record-store.ts';
 import {
   parseFacts,
+  type ReadRow,
   type RecordFacts,
   sealBytesOf,
   VALUE_HEADER_SIZE_BYTES,

@@ -9,8 +9,7 @@ import {
   parseSubjectId,
   type TenantId,
 } from '@bailiwick/kernel';
-import type { ReadRow } from './record-store.ts';
-import { toSortedFlatJson } from './row.ts';
+import { type ReadRow, toSortedFlatJson } from './row.ts';
 
 /** The columns in the order in which `parsePackedRows` reads them. */
 export const PACKED_ROWS: string =

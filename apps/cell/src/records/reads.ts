@@ -12,7 +12,8 @@ import { RecordError } from './errors.ts';
 import { collectionFor } from './existing.ts';
 import { READ_BATCH_COUNT_MAX } from './limits.ts';
 import { type Opened, openRows } from './open.ts';
-import { type ReadRow, type RecordPlace, readRows } from './record-store.ts';
+import { type RecordPlace, readRows } from './record-store.ts';
+import type { ReadRow } from './row.ts';
 import { type Asker, decideAgain, refuseSight } from './sight.ts';
 
 interface PendingRead {

@@ -13,7 +13,7 @@ import {
 import type { Database } from '@bailiwick/postgres';
 import type { Pool, PoolClient } from 'pg';
 import { PACKED_ROWS, parsePackedRows } from './packed-rows.ts';
-import { type RecordRow, toSortedFlatJson } from './row.ts';
+import { type ReadRow, type RecordRow, toSortedFlatJson } from './row.ts';
 
 /** Columns of a row, for every query that reads one. */
 export const RECORD_COLUMNS =
@@ -32,11 +32,6 @@ export interface StoredRow {
   readonly blind: readonly Buffer[];
   readonly facts_mac: Buffer;
   readonly entry_id: string;
-}
-
-/** A row with its plain fields as values beside their canonical text. */
-export interface ReadRow extends RecordRow {
-  readonly plainFields: Readonly<Record<string, unknown>>;
 }
 
 /** Reads a row; the tenant is the transaction's. */

@@ -50,6 +50,11 @@ export interface RecordRow extends RecordContent {
   readonly entryId: EntryId;
 }
 
+/** A row with its plain fields as values beside their canonical text. */
+export interface ReadRow extends RecordRow {
+  readonly plainFields: Readonly<Record<string, unknown>>;
+}
+
 const CONTAINER_VERSION = 1;
 const ROW_DOMAIN = Buffer.from('bailiwick/row/v1\0', 'latin1');
 const NO_SUBJECT = Buffer.alloc(16);
