@@ -43,6 +43,7 @@ import { type CellLedger, createCellLedger } from './ledger/cell-ledger.ts';
 import { observeLocation } from './location.ts';
 import { createOrderBook, type OrderBook } from './orders/order-book.ts';
 import { readPortalFiles } from './portal/portal-files.ts';
+import { createServeGate, type ServeGate } from './restores/serve-gate.ts';
 import { countEntries } from './rollups/counted-entries.ts';
 import { type PublicRouteParts, registerInternalRoutes, registerPublicRoutes } from './routes.ts';
 import type { CellRuntime } from './runtime.ts';
@@ -80,6 +81,7 @@ export interface Cell {
   readonly ledger: CellLedger;
   readonly witnesses: CellWitnesses;
   readonly backups: CellBackups | undefined;
+  readonly gate: ServeGate;
   readonly publicServer: FastifyInstance;
   readonly internalServer: FastifyInstance;
   readonly puller: BundlePuller;
@@ -152,7 +154,6 @@ export async function assembleCell(foundation: CellFoundation): Promise<Cell> {
       control,
     },
   };
-  ledger.start();
   return build(parts);
 }
 
@@ -205,8 +206,15 @@ async function build(parts: Parts): Promise<Cell> {
   const idempotency = createIdempotencyStore(database, secrets.macKey);
   const backups = await openCellBackups(runtime, ledger);
   const witnesses = openCellWitnesses(parts, backups?.ledgerCopy);
+  const gate = await createServeGate({
+    ...{ cellId: config.cell, clock, log, database, ledger, witnesses },
+    ...{ vault: backups?.vault, services: runtime, hasLaw: () => law.find() !== undefined },
+  });
+  if (gate.isHeld) void gate.opened.then(() => ledger.start());
+  else ledger.start();
   const publicServer = createPublicServer(runtime, {
     ...config.limits,
+    assertServing: () => gate.assertServing(),
     name: config.public.name,
     admission,
     credentials,
@@ -240,26 +248,30 @@ async function build(parts: Parts): Promise<Cell> {
     ...{ runtime, identity, control, figures, idempotency },
     rounds: witnesses.rounds,
     ledger,
+    whenServing: gate.opened,
   });
-  const running = { admission, background, backups, publicServer, internalServer };
+  const running = { admission, background, backups, gate, publicServer, internalServer };
   return {
     runtime,
     keys,
     ledger,
     witnesses,
     backups,
+    gate,
     publicServer,
     internalServer,
     puller: background.puller,
     credentials,
     async listen() {
+      gate.start();
       await publicServer.listen({ host: config.public.host, port: config.public.port });
       await internalServer.listen({ host: config.internal.host, port: config.internal.port });
       return { publicPort: portOf(publicServer), internalPort: portOf(internalServer) };
     },
     async start() {
       await background.start();
-      backups?.start();
+      // A database that was set back must not be copied over what knows better.
+      void gate.opened.then(() => backups?.start());
     },
     stop: () => stop(parts, running),
   };
@@ -426,6 +438,7 @@ interface Running {
   readonly admission: Admission;
   readonly background: Background;
   readonly backups: CellBackups | undefined;
+  readonly gate: ServeGate;
   readonly publicServer: FastifyInstance;
   readonly internalServer: FastifyInstance;
 }
@@ -433,7 +446,7 @@ interface Running {
 /** Who asks first, then who works, then what they stand on. */
 async function stop(parts: Parts, running: Running): Promise<void> {
   const { admission, background, publicServer, internalServer } = running;
-  await background.quiet();
+  await Promise.all([background.quiet(), running.gate.stop()]);
   const limit = new Promise<void>((resolve) => setTimeout(resolve, DRAIN_MS_MAX).unref());
   await Promise.race([Promise.all([admission.drain(), background.drain()]), limit]);
   publicServer.server.closeAllConnections();

@@ -27,6 +27,8 @@ export interface BackgroundPorts {
   readonly figures: MeterInPlace;
   readonly idempotency: IdempotencyStore;
   readonly rounds: WitnessRounds;
+  /** Resolves when the cell may serve: until then nothing that was asked before is worked on. */
+  readonly whenServing: Promise<void>;
   readonly ledger: CellLedger;
 }
 
@@ -63,6 +65,7 @@ export async function createBackground(ports: BackgroundPorts): Promise<Backgrou
   const readHeadSize = async (): Promise<number> => (await ledger.store.readHead(epoch)).size;
   const indexer = createEntryIndexer({ database, epoch, readHeadSize, listTenants, log });
   await jobs.prepare();
+  let isQuiet = false;
   return {
     puller,
     async start() {
@@ -73,9 +76,12 @@ export async function createBackground(ports: BackgroundPorts): Promise<Backgrou
       forgetter.start();
       rounds.start();
       indexer.start();
-      await jobs.start();
+      void ports.whenServing
+        .then(() => (isQuiet ? undefined : jobs.start()))
+        .catch((error: unknown) => log.error('jobs could not be started', { error }));
     },
     async quiet() {
+      isQuiet = true;
       rollups.stop();
       canaryReports.stop();
       forgetter.stop();

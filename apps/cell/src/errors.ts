@@ -54,7 +54,12 @@ export type CellErrorCode =
   | 'BACKUP_UNDER_WAY'
   | 'HOLD_UNKNOWN'
   | 'ORDER_UNKNOWN'
-  | 'STANDING_LIMIT_REACHED';
+  | 'STANDING_LIMIT_REACHED'
+  | 'RESTORE_TARGET_INVALID'
+  | 'RESTORE_LIST_WITHHELD'
+  | 'RESTORE_APPROVAL_INVALID'
+  | 'RESTORE_NOT_REPLAYED'
+  | 'RESTORE_UNWITNESSED';
 
 export interface CellErrorOptions {
   readonly details?: Readonly<

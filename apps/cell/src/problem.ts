@@ -62,6 +62,8 @@ export const PROBLEMS: Readonly<Record<string, Entry>> = {
   DELIVERY_REFUSED: entry(422, 'the delivery was refused'),
   BACKUP_DENIED: entry(403, 'the charter allows no backup in this store'),
   BACKUP_UNDER_WAY: entry(409, 'a backup is being taken'),
+  RESTORE_NOT_REPLAYED: entry(503, 'the ledger of this cell goes further than its database'),
+  RESTORE_UNWITNESSED: entry(503, 'witnesses have not yet said how far the ledger goes'),
   BACKUPS_STORE_UNAVAILABLE: entry(503, 'the store of backups cannot be used'),
   BACKUPS_OBJECT_MISSING: entry(409, 'an object of the backup is not there'),
   BACKUPS_OBJECT_DAMAGED: entry(409, 'an object of the backup is not what was written'),

@@ -27,6 +27,8 @@ export interface PublicServerOptions {
   readonly admission: Admission;
   readonly credentials: CredentialVerifier;
   readonly idempotency: IdempotencyStore;
+  /** Throws while this cell must not serve; routes that are open to anybody answer meanwhile. */
+  readonly assertServing?: () => void;
   /** TLS: `tlsServerOptions(files)` of `@bailiwick/pki`. Absent in tests that inject requests. */
   readonly transport?: ReturnType<typeof tlsServerOptions>;
 }
@@ -130,6 +132,7 @@ function registerAdmission(app: FastifyInstance, context: AdmitContext): void {
     try {
       assertAuthority(request, context.name);
       const isOpen = traits.access === 'open' || request.is404;
+      if (!isOpen) context.assertServing?.();
       const verified = isOpen ? undefined : context.credentials.verify(request.headers);
       if (verified instanceof Promise) verified.then(enter).catch(done);
       else enter(verified);

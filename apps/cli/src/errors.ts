@@ -17,6 +17,7 @@ export type CliErrorCode =
   | 'CLI_CHILD_ENDED'
   | 'CLI_CHILD_LATE'
   | 'CLI_STORY_BROKEN'
+  | 'CLI_RESTORE_FAILED'
   | 'CLI_INTERRUPTED';
 
 /** A failure of the command: one line, and where there is one, the next thing to do. */

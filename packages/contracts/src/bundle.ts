@@ -121,11 +121,12 @@ export interface Bundle {
  */
 export interface ApprovalStatement {
   readonly v: 1;
-  readonly subject: 'charter' | 'terms' | 'trust';
+  /** `restore`: to serve a restored cell without what its witnesses cosigned, in a new epoch. */
+  readonly subject: 'charter' | 'terms' | 'trust' | 'restore';
   /** Absent except for `terms`. */
   readonly tenantId?: TenantId;
   readonly serial: number;
-  /** Charter: `textHash`; terms: `termsHash`; trust: SHA-256 of the canonical JSON of `bundleKeys`. */
+  /** Restore: of canonical `{cell, epoch, root, size}` of the old head, under the new epoch as serial. Charter: `textHash`; terms: `termsHash`; trust: SHA-256 of the canonical JSON of `bundleKeys`. */
   readonly hash: string;
 }
 
@@ -255,7 +256,9 @@ export const BundleSchema: TSchema = Type.Object(
 export const ApprovalStatementSchema: TSchema = Type.Object(
   {
     v: Type.Literal(1),
-    subject: Type.Union([Type.Literal('charter'), Type.Literal('terms'), Type.Literal('trust')]),
+    subject: Type.Union(
+      ['charter', 'terms', 'trust', 'restore'].map((subject) => Type.Literal(subject)),
+    ),
     tenantId: Type.Optional(UuidSchema),
     serial: SerialSchema,
     hash: Sha256Schema,

@@ -44,12 +44,17 @@ export interface BackupRequest {
   readonly configuration: unknown;
 }
 
+/** Where each stream's objects lie; the pieces of the ledger's continuous copy lie under `ledger/`. */
+const OBJECT_PREFIXES = { records: 'records', wraps: 'wraps', ledger: 'log' } as const;
+
 interface Snapshot {
   readonly name: string;
   readonly ledger: BackupManifest['ledger'];
   readonly migrations: BackupManifest['migrations'];
   readonly sequences: BackupManifest['sequences'];
   readonly tables: readonly TablePlan[];
+  /** When this database was restored, if it was. */
+  readonly restoredAt: string | undefined;
 }
 
 /** Takes and verifies a backup. @throws {BackupsError} */
@@ -125,7 +130,15 @@ async function readSnapshot(client: ClientBase): Promise<Snapshot> {
     migrations: migrations.rows.map(({ name, sha256 }) => [name, sha256] as const),
     sequences: sequences.rows.map(({ name, value }) => [name, value ?? '0'] as const),
     tables: await listTables(client),
+    restoredAt: await readRestoredAt(client),
   };
+}
+
+async function readRestoredAt(client: ClientBase): Promise<string | undefined> {
+  const { rows } = await client.query<{ at: Date | null }>(
+    'SELECT max(started_at) AS at FROM cell.restores',
+  );
+  return rows[0]?.at?.toISOString();
 }
 
 /** The backup to continue; none when a new chain must begin. */
@@ -135,6 +148,8 @@ function findParent(
 ): BackupManifest | undefined {
   const newest = newestOf(manifests);
   if (newest === undefined) return undefined;
+  // What was written since a backup of another database cannot be told.
+  if (snapshot.restoredAt !== undefined && snapshot.restoredAt > newest.at) return undefined;
   const isSameShape = JSON.stringify(newest.migrations) === JSON.stringify(snapshot.migrations);
   const toOldest = (name: string): bigint => BigInt(name.split(':')[0] ?? '0');
   const passed = toOldest(snapshot.name) - toOldest(newest.snapshot);
@@ -208,7 +223,7 @@ async function copyTables(
   const tables: BackedUpTable[] = [];
   for (const { table, columns, scope, stream, select } of toPlans(options)) {
     const source = copyOut(client, `COPY (${select}) TO STDOUT (FORMAT binary)`);
-    const object = `${stream}/${backupId}/${table}`;
+    const object = `${OBJECT_PREFIXES[stream]}/${backupId}/${table}`;
     const { sizeBytes, sha256 } = await vault.put(object, source, { retainUntilMs });
     tables.push({ table, columns, scope, rowsCount: source.rowsCount, object, sizeBytes, sha256 });
   }

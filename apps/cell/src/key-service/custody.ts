@@ -15,6 +15,7 @@ import {
   type CustomerKeyRow,
   createKey,
   type ErasableStore,
+  type ErasureRow,
   type KeyState,
   type KeyStateStore,
   KeysError,
@@ -43,6 +44,11 @@ export interface CustodyPorts {
   readonly erasable: ErasableStore;
   /** Longest staleness of any tenant here (`keyService.maxStalenessMs`). */
   readonly stalenessMsMax: number;
+  /**
+   * Copies what an erasure wrapped anew out of the database; called before the old shred keys are
+   * destroyed, so that losing the database afterwards loses nobody else.
+   */
+  readonly copyRewraps?: (erasure: ErasureRow) => Promise<void>;
 }
 
 /** A tenant's keys, open. */

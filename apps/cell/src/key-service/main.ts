@@ -10,11 +10,12 @@ import { createErasableStore, openErasableStore } from '@bailiwick/erasable-stor
 import { isCoded } from '@bailiwick/kernel';
 import type { KeyStateStore } from '@bailiwick/keys';
 import { openIdentity, toTrustDomain } from '@bailiwick/pki';
-import { createPostgresKeyStateStore, openDatabase } from '@bailiwick/postgres';
+import { createPostgresKeyStateStore, type Database, openDatabase } from '@bailiwick/postgres';
 import { runServer, type ServerArguments, type Serving } from '@bailiwick/process';
 import { type Log, openLog } from '@bailiwick/telemetry';
 import { loadCellConfig, readSecretFile } from '../config.ts';
 import { createSystemRandom, systemClock } from '../ports.ts';
+import { openRewrapCopy } from '../restores/rewraps.ts';
 import type { CustodyPorts } from './custody.ts';
 import { CustodyFiles } from './providers/custody-files.ts';
 import { openProviderRegistry } from './providers/provider-registry.ts';
@@ -49,7 +50,7 @@ async function prepareErasableStore(
 async function openPorts(
   config: CellConfig,
   store: KeyStateStore,
-  workload: string,
+  { workload, database }: { readonly workload: string; readonly database: Database },
 ): Promise<CustodyPorts> {
   const { customerKeys, custody, erasableStore, maxStalenessMs } = config.keyService;
   await prepareErasableStore(store, erasableStore.replicas);
@@ -67,6 +68,7 @@ async function openPorts(
     providers,
     stalenessMsMax: maxStalenessMs,
     erasable: await openErasableStore({ replicas: erasableStore.replicas, clock: systemClock }),
+    ...(await openRewrapCopy(config, { pool: database.pool, clock: systemClock })),
   };
 }
 
@@ -106,7 +108,8 @@ async function open(given: ServerArguments): Promise<Serving> {
     onIdleError: (code) => log.warn('database connection lost', { code }),
   });
   const store = createPostgresKeyStateStore(database);
-  const service = await startWhenFree(await openPorts(config, store, identity.spiffeId), log);
+  const around = { workload: identity.spiffeId, database };
+  const service = await startWhenFree(await openPorts(config, store, around), log);
   const server = createKeyServer(service, {
     identity,
     cellSpiffeId: `spiffe://${toTrustDomain(identity.spiffeId)}/cell/${config.cell}`,

@@ -379,6 +379,7 @@ class RunningService implements KeyService {
       erasure = { ...erasure, state: 'effective', statements };
     }
     if (erasure.state === 'effective') {
+      await this.#ports.copyRewraps?.(erasure);
       const statements = [...erasure.statements];
       for (const objectId of erasure.retired) {
         statements.push(...(await erasable.destroy({ tenantId: erasure.tenantId, objectId })));

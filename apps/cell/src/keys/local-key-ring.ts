@@ -4,6 +4,7 @@
 // `openKeyRing`.
 import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
+import type { CellConfig } from '@bailiwick/contracts';
 import { createErasableStore, openErasableStore } from '@bailiwick/erasable-store';
 import {
   type CellId,
@@ -24,6 +25,7 @@ import {
   type ProviderRegistry,
 } from '../key-service/providers/provider-registry.ts';
 import { type KeyService, startKeyService } from '../key-service/service.ts';
+import { openRewrapCopy } from '../restores/rewraps.ts';
 import type { KeyLink, LinkListener } from './key-link.ts';
 import { createKeyRing } from './key-ring.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
@@ -45,6 +47,8 @@ export interface LocalKeyRingOptions {
   /** Default: a file provider below `directory`. */
   readonly providers?: ProviderRegistry;
   readonly stalenessMsMax?: number;
+  /** Where wraps go that an erasure writes anew; nowhere when absent. */
+  readonly backups?: Pick<CellConfig, 'cell' | 'backups'>;
 }
 
 /** Links a ring to a keeper in the same thread. */
@@ -91,6 +95,9 @@ async function startLocalService(
       createSingleRegistry({ clock, random }, openFileProvider({ directory: customerKeys })),
     stalenessMsMax: options.stalenessMsMax ?? 60_000,
     erasable: await openErasableStore({ replicas, clock }),
+    ...(options.backups === undefined
+      ? {}
+      : await openRewrapCopy(options.backups, { pool: keysDatabase.pool, clock })),
   });
 }
 

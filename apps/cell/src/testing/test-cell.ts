@@ -187,7 +187,7 @@ export async function startTestCell(
       openKeys: (ports) =>
         openLocalKeyRing({
           ...ports,
-          ...{ cellId, keysUrl: database.keysUrl, directory: keysDirectory },
+          ...{ cellId, keysUrl: database.keysUrl, directory: keysDirectory, backups: config },
         }),
     });
     const test = new RunningTestCell({ cell, directory, database, approvers, control, cellId });

@@ -12,7 +12,7 @@ import { CellError } from '../errors.ts';
 import type { CellLaw } from '../law/law.ts';
 import type { CellLedger } from '../ledger/cell-ledger.ts';
 import { type CosignedCheckpoint, findCosigned } from './cosigned-store.ts';
-import { openWitnessClient } from './witness-client.ts';
+import { openWitnessClient, type WitnessClient } from './witness-client.ts';
 import { createWitnessRounds, type WitnessRounds } from './witness-rounds.ts';
 
 /** Default of `witnesses.quorum`, for a cell without the section. */
@@ -24,6 +24,10 @@ export interface CellWitnesses {
   readonly rounds: WitnessRounds;
   /** False where nobody is configured to cosign. */
   readonly hasCosigners: boolean;
+  /** The ways to those who cosign this cell's checkpoints. */
+  readonly clients: readonly WitnessClient[];
+  /** Cosignatures that a checkpoint should have. */
+  readonly quorum: number;
   /** This cell's newest checkpoint with cosignatures. */
   findCosigned(): Promise<CosignedCheckpoint | undefined>;
 }
@@ -56,6 +60,8 @@ export function openCellWitnesses(
     witness: openWitness(ports),
     rounds: createWitnessRounds({ ...ports, clients, copy }, { intervalMs }),
     hasCosigners: clients.length > 0,
+    clients,
+    quorum,
     findCosigned: () => findCosigned(database, { epoch, quorum }),
   };
 }

@@ -64,7 +64,7 @@ export function registerWitnessRoutes(app: FastifyInstance, witnesses: CellWitne
   );
 }
 
-/** `POST /internal/v1/witness/add-checkpoint` (c2sp.org/tlog-witness), for other cells. */
+/** `POST /internal/v1/witness/add-checkpoint` and `GET …/{originHash}/checkpoint` (c2sp.org/tlog-witness), for other cells. */
 export function registerInternalWitnessRoutes(
   app: FastifyInstance,
   runtime: CellRuntime,
@@ -84,6 +84,18 @@ export function registerInternalWitnessRoutes(
       if (answer.evidence !== undefined) await keepEvidence(runtime, cell, answer.evidence);
       return reply.code(answer.status).type(answer.contentType).send(answer.body);
     });
+    // What a cell that was restored asks: how far did its ledger go?
+    scope.get<{ Params: { originHash: string } }>(
+      '/internal/v1/witness/:originHash/checkpoint',
+      async (request, reply) => {
+        requireCell(request);
+        const { originHash } = request.params;
+        const isHash = /^[0-9a-f]{64}$/.test(originHash);
+        const note = isHash ? await witness.findCheckpoint(originHash) : undefined;
+        if (note === undefined) throw new CellError('CELL_NOT_FOUND', 'nothing of it was cosigned');
+        return reply.type(NOTE_TYPE).send(note);
+      },
+    );
   });
 }
 

@@ -21,6 +21,15 @@ export interface WitnessClient {
   readonly key: VerifierKey;
   /** @throws {CellError} `PEER_UNREACHABLE` */
   addCheckpoint(body: string, options: { readonly signal: AbortSignal }): Promise<WitnessReply>;
+  /**
+   * What it last cosigned of a log, by the SHA-256 of its origin; 404 where it cosigned none.
+   *
+   * @throws {CellError} `PEER_UNREACHABLE`
+   */
+  readCheckpoint(
+    originHash: string,
+    options: { readonly signal: AbortSignal },
+  ): Promise<WitnessReply>;
   close(): Promise<void>;
 }
 
@@ -31,7 +40,8 @@ export interface WitnessClientPorts {
 
 interface Way {
   readonly pool: Pool;
-  readonly path: string;
+  /** What stands before the protocol's own paths. */
+  readonly prefix: string;
 }
 
 /** Opens the way to a configured witness. @throws {LedgerError} `LEDGER_KEY_INVALID` */
@@ -41,24 +51,30 @@ export function openWitnessClient(
 ): WitnessClient {
   const key = parseVerifierKey(config.key);
   const way = config.kind === 'cell' ? createCellWay(ports, config) : createExternalWay(config);
+  const request = async (
+    options: { readonly method: 'GET' | 'POST'; readonly path: string; readonly body?: string },
+    signal: AbortSignal,
+  ): Promise<WitnessReply> => {
+    const { pool, prefix } = way.find();
+    try {
+      const response = await pool.request({
+        ...options,
+        path: `${prefix}${options.path}`,
+        signal,
+        headers: options.body === undefined ? {} : { 'content-type': 'text/plain; charset=utf-8' },
+      });
+      return { status: response.statusCode, body: await readText(response.body) };
+    } catch (cause) {
+      if (cause instanceof CellError) throw cause;
+      throw new CellError('PEER_UNREACHABLE', 'the witness does not answer', { cause });
+    }
+  };
   return {
     key,
-    async addCheckpoint(body, { signal }) {
-      const { pool, path } = way.find();
-      try {
-        const response = await pool.request({
-          method: 'POST',
-          path,
-          signal,
-          headers: { 'content-type': 'text/plain; charset=utf-8' },
-          body,
-        });
-        return { status: response.statusCode, body: await readText(response.body) };
-      } catch (cause) {
-        if (cause instanceof CellError) throw cause;
-        throw new CellError('PEER_UNREACHABLE', 'the witness does not answer', { cause });
-      }
-    },
+    addCheckpoint: (body, { signal }) =>
+      request({ method: 'POST', path: '/add-checkpoint', body }, signal),
+    readCheckpoint: (originHash, { signal }) =>
+      request({ method: 'GET', path: `/${originHash}/checkpoint` }, signal),
     close: () => way.close(),
   };
 }
@@ -90,7 +106,7 @@ function createCellWay(
         const pool = new Pool(`https://${internal.host}:${internal.port}`, options);
         opened = { address, pool };
       }
-      return { pool: opened.pool, path: '/internal/v1/witness/add-checkpoint' };
+      return { pool: opened.pool, prefix: '/internal/v1/witness' };
     },
     async close() {
       await opened?.pool.destroy();
@@ -116,8 +132,8 @@ function createExternalWay(
       ...(key === undefined ? {} : { key }),
     },
   });
-  const path = `${url.pathname.replace(/\/$/, '')}/add-checkpoint`;
-  return { find: () => ({ pool, path }), close: () => pool.destroy() };
+  const prefix = url.pathname.replace(/\/$/, '');
+  return { find: () => ({ pool, prefix }), close: () => pool.destroy() };
 }
 
 async function readText(body: AsyncIterable<Buffer>): Promise<string> {

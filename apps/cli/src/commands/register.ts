@@ -387,4 +387,12 @@ function registerOperation(program: Command): void {
     .command('verify <residency> [backupId]')
     .description('read a backup back, or all of them; anything wrong exits with 1')
     .action(lazy(async () => (await import('./backup.ts')).runBackupVerify));
+  program
+    .command('restore <configuration>')
+    .description('restore a cell’s database from its backups; the cell must not run over it')
+    .requiredOption('--owner-url-file <file>', 'file with the URL of the new database’s owner')
+    .option('--at <instant>', 'the newest backup not after it (default: the newest)')
+    .option('--replay-only', 'the database was restored by other tools: replay what happened since')
+    .option('--approvals <file>', 'two people’s signatures: serve without what witnesses cosigned')
+    .action(lazy(async () => (await import('./restore.ts')).runRestore));
 }
