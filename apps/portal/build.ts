@@ -30,7 +30,7 @@ const SOURCES = [
   'package-lock.json',
 ];
 const KEPT_COUNT = 4;
-const COMPRESSED = ['.html', '.js', '.css', '.svg'];
+const COMPRESSED = ['.html', '.js', '.css', '.svg', '.json'];
 
 function hashSources(): string {
   const files = globSync(SOURCES, { cwd: ROOT })

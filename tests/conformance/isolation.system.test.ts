@@ -654,6 +654,11 @@ const PROBES: Readonly<Record<string, Probe>> = {
       status: 404,
     });
   },
+  'GET /v1/holdings': ownOnly('shop', 'GET', '/v1/holdings'),
+  'GET /v1/cells': ownOnly('shop', 'GET', '/v1/cells'),
+  'GET /v1/places': ownOnly('shop', 'GET', '/v1/places'),
+  'GET /v1/mechanisms': ownOnly('shop', 'GET', '/v1/mechanisms'),
+  'GET /v1/status': ownOnly('shop', 'GET', '/v1/status'),
   'GET /v1/session': async () => {
     const answer = await actors.shop.call('GET', '/v1/session');
     expect(answer.body.tenant, answer.text).toBe(other.tenantId);

@@ -22,6 +22,7 @@ import { registerEntrySearchRoutes } from './ledger/search-routes.ts';
 import { registerOpenApi } from './openapi.ts';
 import { registerOpeningRoutes } from './openings/routes.ts';
 import { registerInternalOrderRoutes, registerOrderRoutes } from './orders/routes.ts';
+import { registerOverviewRoutes } from './overview/routes.ts';
 import type { PortalFile } from './portal/portal-files.ts';
 import { registerPortalRoutes } from './portal/routes.ts';
 import { registerRecordRoutes } from './records/routes.ts';
@@ -81,6 +82,7 @@ export async function registerPublicRoutes(
   registerTransferRoutes(app, runtime);
   registerDeliveryRoutes(app, runtime);
   registerHealthRoutes(app, runtime);
+  registerOverviewRoutes(app, runtime, ledger);
   if (portal === undefined) return;
   registerSignInRoutes(app, portal.signIns);
   registerPortalRoutes(app, portal.files);

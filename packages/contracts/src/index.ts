@@ -218,6 +218,20 @@ export {
 } from './ledger.ts';
 export { createLineSplitter, type LineSplitter, parseCsvLine, type SplitLine } from './lines.ts';
 export {
+  type CellAnswer,
+  CellsAnswerSchema,
+  type HoldingCollection,
+  type HoldingFieldSet,
+  type HoldingsAnswer,
+  HoldingsAnswerSchema,
+  type MechanismAnswer,
+  MechanismsAnswerSchema,
+  type PlaceAnswer,
+  PlacesAnswerSchema,
+  type StatusAnswer,
+  StatusAnswerSchema,
+} from './overview.ts';
+export {
   ContractError,
   checkWith,
   findProblems,
