@@ -92,6 +92,12 @@ describe('an export of what the story did', () => {
     const report = toJson(await run('ledger', 'verify', directory));
     expect(report).toMatchObject({ isVerified: true, problems: [], origin: 'eu-de/main/ledger/1' });
     expect(report['bodiesCount']).toBeGreaterThan(50);
+    // Without a policy nobody's key is known for the cosignatures: that they were not checked is said.
+    expect(report['unchecked']).toEqual(
+      expect.arrayContaining([expect.stringContaining('/witness')]),
+    );
+    const words = await runBailiwick(['--state', system.state, 'ledger', 'verify', directory]);
+    expect(words.stdout).toContain('NOT checked');
     // The verifier that is called below is the one that the command runs.
     expect((await inspect(files)).problems).toEqual([]);
   });

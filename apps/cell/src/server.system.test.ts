@@ -231,6 +231,11 @@ describe('tokens', () => {
       status: 403,
       body: { code: 'CELL_TENANT_SUSPENDED' },
     });
+    // A new token of theirs is refused by name; to anybody else the tenant looks like any other.
+    const other = await test.addAccount(suspended.tenantId);
+    await expect(test.tokenOf(other)).rejects.toThrow('CELL_TENANT_SUSPENDED');
+    const forged = await ask(await forge({ tenant: suspended.tenantId }));
+    expect(forged.status).toBe(401);
   });
 
   it('say nothing of an account in a residency claim', async () => {
@@ -255,6 +260,20 @@ describe('tokens', () => {
   it('are not exchanged for a residency that the contract or the charter does not have', async () => {
     await expect(test.claimOf(shop, 'uk-lon')).rejects.toThrow('RESIDENCY_FORBIDDEN');
     await expect(test.claimOf(shop, 'cn-bj')).rejects.toThrow('RESIDENCY_UNSUPPORTED');
+  });
+
+  it('are refused on record where the tenant sees it, and only once its account has proven itself', async () => {
+    const refusals = (await entriesOf('refusal')).filter(
+      ({ facts }) => (facts as Record<string, unknown>)['route'] === '/v1/tokens',
+    );
+    const told = refusals.map(({ tenant: of, facts }) => [
+      of,
+      (facts as Record<string, unknown>)['code'],
+    ]);
+    expect(told).toContainEqual([tenant.tenantId, 'RESIDENCY_FORBIDDEN']);
+    expect(told).toContainEqual([tenant.tenantId, 'RESIDENCY_UNSUPPORTED']);
+    expect(told).toContainEqual([suspended.tenantId, 'CELL_TENANT_SUSPENDED']);
+    expect(told.filter(([of]) => of === undefined)).toEqual([]);
   });
 });
 

@@ -78,6 +78,8 @@ export async function issueAccessToken(ports: TokenPorts, form: TokenForm): Prom
   if (account === undefined || account.isDisabled === true) {
     throw new CellError('CELL_ACCOUNT_UNKNOWN', 'the account is not known or is disabled');
   }
+  // Only now: an outsider learns of no suspension, and enters nothing in the tenant's part of the ledger.
+  assertNotSuspended(ports, tenantId);
   const { publicKeys: _keys, isDisabled: _isDisabled, ...claims } = account;
   return ports.issuer.issueAccessToken({ tenantId, ...claims }, { validForMs: TOKEN_VALID_FOR_MS });
 }
@@ -100,9 +102,14 @@ function assertServed({ tenants }: TokenPorts, tenantId: TenantId): void {
   const tenant = tenants.findTenant(tenantId);
   // The same answer as for a wrong key: the endpoint does not tell which tenants are here.
   if (tenant === undefined) throw new CellError('CELL_ACCOUNT_UNKNOWN', 'the account is not known');
-  if (tenant.state === 'suspended') {
-    throw new CellError('CELL_TENANT_SUSPENDED', 'the tenant is suspended in this cell');
-  }
+}
+
+/** `tenantId` stands in the details of what is refused to a verified account: its tenant sees the refusal. */
+function assertNotSuspended({ tenants }: TokenPorts, tenantId: TenantId): void {
+  if (tenants.findTenant(tenantId)?.state !== 'suspended') return;
+  throw new CellError('CELL_TENANT_SUSPENDED', 'the tenant is suspended in this cell', {
+    details: { tenantId },
+  });
 }
 
 /** `grant_type=urn:…:token-exchange` (RFC 8693) for a residency claim. */
@@ -119,16 +126,22 @@ export async function issueResidencyClaim(
   const stated = form['tenant'] === undefined ? undefined : readTenant(form);
   const account = await ports.credentials.verifyAccess(read(form, 'subject_token'), stated);
   assertServed(ports, account.tenantId);
+  assertNotSuspended(ports, account.tenantId);
+  const { tenantId } = account;
   const residency = readResidency(form);
   if (!ports.tenants.isResidency(residency)) {
-    throw new CellError('RESIDENCY_UNSUPPORTED', 'the charter has no cell of this residency');
+    throw new CellError('RESIDENCY_UNSUPPORTED', 'the charter has no cell of this residency', {
+      details: { tenantId },
+    });
   }
-  const tenant = ports.tenants.findTenant(account.tenantId);
+  const tenant = ports.tenants.findTenant(tenantId);
   if (tenant?.residencies.includes(residency) !== true) {
-    throw new CellError('RESIDENCY_FORBIDDEN', 'the contract does not name this residency');
+    throw new CellError('RESIDENCY_FORBIDDEN', 'the contract does not name this residency', {
+      details: { tenantId },
+    });
   }
   return ports.issuer.issueResidencyClaim(
-    { tenantId: account.tenantId, residency },
+    { tenantId, residency },
     { validForMs: TOKEN_VALID_FOR_MS },
   );
 }

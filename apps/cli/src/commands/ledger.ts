@@ -8,6 +8,7 @@ import { type ExportedBody, toTilePath, writeExport } from '@bailiwick/ledger';
 import {
   type ExportReport,
   inspectExport,
+  LedgerError,
   parseCheckpoint,
   parseNote,
   parseVerifierKey,
@@ -141,13 +142,36 @@ export async function runLedgerVerify(context: Context, { args, options }: Input
     ...(earlier === undefined ? {} : { earlier }),
   });
   const isVerified = report.problems.length === 0 && witnessed?.isQuorumMet !== false;
-  const value = { v: 1, isVerified, ...report, ...(witnessed === undefined ? {} : { witnessed }) };
-  context.output.result(value, () =>
-    [toReportText(report), ...(witnessed === undefined ? [] : [toWitnessText(witnessed)])].join(
-      '\n',
-    ),
-  );
+  const unchecked = policy === undefined ? listOthers(directory, report.origin) : [];
+  const value = {
+    v: 1,
+    isVerified,
+    ...report,
+    ...(witnessed === undefined ? { unchecked } : { witnessed }),
+  };
+  const witnesses =
+    witnessed === undefined ? toUncheckedText(unchecked) : [toWitnessText(witnessed)];
+  context.output.result(value, () => [toReportText(report), ...witnesses].join('\n'));
   if (!isVerified) process.exitCode = EXIT.unverified;
+}
+
+/** Names on signature lines that are not the log's own: without a policy nobody's key is known for them. */
+function listOthers(directory: string, origin: string): readonly string[] {
+  const note = readFileSync(path.join(directory, 'checkpoint'));
+  try {
+    const { signatures } = parseNote(note);
+    return signatures.map(({ name }) => name).filter((name) => name !== origin);
+  } catch (error) {
+    if (error instanceof LedgerError) return []; // told as a problem of the checkpoint
+    throw error;
+  }
+}
+
+function toUncheckedText(names: readonly string[]): readonly string[] {
+  if (names.length === 0) return ['no witness has cosigned this checkpoint'];
+  return [
+    `NOT checked: ${names.length} cosignatures (${names.join(', ')}): a changed one would not be seen without --policy`,
+  ];
 }
 
 /** Checks an export offline: nothing but the directory and the log's key is used. */
