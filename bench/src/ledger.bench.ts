@@ -36,6 +36,7 @@ import {
   percentile,
   toBenchDocument,
 } from './document.ts';
+import { measureFileAppend } from './ledger-file.ts';
 
 const BATCH_COUNT = 256;
 const ROUND_ENTRIES_COUNT = 25_600;
@@ -324,5 +325,10 @@ async function measureProofs(): Promise<readonly BenchResult[]> {
 }
 
 export async function run(): Promise<BenchDocument> {
-  return toBenchDocument('ledger', [...(await measureAppend()), ...(await measureProofs())]);
+  const toBody = (index: number): string => JSON.stringify(aDraft(index));
+  return toBenchDocument('ledger', [
+    ...(await measureAppend()),
+    await measureFileAppend(tenantId, toBody),
+    ...(await measureProofs()),
+  ]);
 }
