@@ -4,6 +4,8 @@
 // credentials and the victim's ids, tokens and keys. What it gets must be what an id that never existed
 // gets, and the victim must be as before.
 import { randomBytes, randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { aCustomer, CUSTOMERS } from '../system/collections.ts';
 import {
@@ -46,6 +48,10 @@ const FLOW = {
   to: { kind: 'cell', location: 'de', operator: 'de' },
   purpose: 'order-fulfilment',
 };
+const PENS = ['first', 'second'].map((name) => ({
+  name,
+  key: randomBytes(32).toString('base64'),
+}));
 const CALLER_ID = `victim-${randomBytes(6).toString('hex')}`;
 const NAME = 'Ottilie Opferbeispiel';
 
@@ -59,6 +65,8 @@ interface Victim {
   readonly subjectId: string;
   readonly entryId: string;
   readonly keyId: string;
+  readonly keyRequestId: string;
+  readonly rotationId: string;
   readonly transferId: string;
   readonly holdId: string;
   readonly orderId: string;
@@ -124,6 +132,17 @@ async function prepareVictim(): Promise<Victim> {
   );
   const entries = await good(privacy.call('GET', '/v1/entries?pageSize=5'));
   const keys = await good(security.call('GET', '/v1/keys'));
+  const custody = path.join(system.state, 'cells/eu-de/custody', `${tenant.tenantId}.yaml`);
+  writeFileSync(custody, JSON.stringify({ approvers: PENS }), { mode: 0o600 });
+  const action = { kind: 'staleness', stalenessMs: 60_000 };
+  const asked = await good(security.call('POST', '/v1/key-requests', { action }));
+  const rotation = await good(
+    security.call('POST', `/v1/keys/${keys.body.items[1].keyId}/rotations`, {}),
+  );
+  await waitUntil('the victim’s rotation', async () => {
+    const now = await security.call('GET', `/v1/key-rotations/${rotation.body.rotationId}`);
+    return now.body.state === 'done' ? true : undefined;
+  });
   const sealed = await good(shop.call('POST', '/v1/seals', aSealRequest()));
   const index = await good(shop.call('POST', '/v1/blind-indexes', anIndexRequest()));
   const transfer = await good(analyst.call('POST', '/v1/transfers', aTransfer()));
@@ -151,6 +170,8 @@ async function prepareVictim(): Promise<Victim> {
     subjectId: read.body.subjectId,
     entryId: entries.body.items[0].entry,
     keyId: keys.body.items[0].keyId,
+    keyRequestId: asked.body.keyRequestId,
+    rotationId: rotation.body.rotationId,
     transferId,
     holdId: hold.body.holdId,
     orderId: order.body.orderId,
@@ -220,7 +241,17 @@ beforeAll(async () => {
   const accountIds = Object.values(tenant.accounts).flatMap(({ ids }) => Object.values(ids));
   secrets = [
     ...[NAME, CALLER_ID, '987.65', tenant.tenantId, recordId, subjectId, entryId, keyId],
-    ...[victim.holdId, victim.orderId, transferId, sealed, index, pageToken, ...accountIds],
+    ...[
+      victim.holdId,
+      victim.orderId,
+      victim.keyRequestId,
+      victim.rotationId,
+      transferId,
+      sealed,
+      index,
+      pageToken,
+      ...accountIds,
+    ],
   ];
 });
 
@@ -244,6 +275,8 @@ async function photograph(): Promise<unknown> {
     orders: await all('orders'),
     collections: (await good(shop.call('GET', '/v1/collections'))).body.items,
     keys: (await good(security.call('GET', '/v1/keys'))).body.items,
+    keyRequests: (await good(security.call('GET', '/v1/key-requests'))).body.items,
+    keyReport: (await good(security.call('GET', '/v1/key-report'))).body,
     holds: (await good(privacy.call('GET', '/v1/holds'))).body.items,
     legalOrders: (await good(privacy.call('GET', '/v1/orders'))).body.items,
     effects,
@@ -511,6 +544,45 @@ const PROBES: Readonly<Record<string, Probe>> = {
       unknown: likeEntry(),
       status: 404,
     }),
+  'POST /v1/keys/{keyId}/rotations': () =>
+    expectAsUnknown((id) => actors.security.call('POST', `/v1/keys/${id}/rotations`, {}), {
+      id: victim.keyId,
+      unknown: likeEntry(),
+      status: 404,
+    }),
+  'GET /v1/key-rotations/{rotationId}': () =>
+    expectAsUnknown((id) => actors.security.call('GET', `/v1/key-rotations/${id}`), {
+      id: victim.rotationId,
+      unknown: likeEntry(),
+      status: 404,
+    }),
+  'GET /v1/key-report': ownOnly('security', 'GET', '/v1/key-report'),
+  'POST /v1/staleness-changes': ownOnly('security', 'POST', '/v1/staleness-changes', {
+    stalenessMs: 30_000,
+  }),
+  'GET /v1/key-requests': ownOnly('security', 'GET', '/v1/key-requests'),
+  'POST /v1/key-requests': async () => {
+    // The victim's approvers are nobody's here, and its keys cannot be asked about.
+    for (const action of [{ kind: 'end' }, { kind: 'destroy', keyId: victim.keyId, version: 1 }]) {
+      const answer = await actors.security.call('POST', '/v1/key-requests', { action });
+      expect(answer.body.code, answer.text).toBe('KEYS_APPROVAL_REFUSED');
+      expectNothingOf(answer);
+    }
+  },
+  'POST /v1/key-requests/{keyRequestId}/signatures': () =>
+    expectAsUnknown(
+      (id) =>
+        actors.security.call('POST', `/v1/key-requests/${id}/signatures`, {
+          key: PENS[0]?.key,
+          signature: `${'A'.repeat(86)}==`,
+        }),
+      { id: victim.keyRequestId, unknown: likeEntry(), status: 404 },
+    ),
+  'POST /v1/key-requests/{keyRequestId}/cancellations': () =>
+    expectAsUnknown(
+      (id) => actors.security.call('POST', `/v1/key-requests/${id}/cancellations`, {}),
+      { id: victim.keyRequestId, unknown: likeEntry(), status: 404 },
+    ),
   'POST /v1/erasures': async () => {
     const erase = (subject: string): Promise<Answer> =>
       actors.privacy.call('POST', '/v1/erasures', { subject });

@@ -37,13 +37,14 @@ const FENCE_POLL_MS = 1_000;
 
 type Row = Readonly<Record<string, unknown>>;
 
-function text(row: Row, column: string): string {
+export function text(row: Row, column: string): string {
   const value = row[column];
   if (typeof value === 'string') return value;
   throw new KeysError('KEYS_KEY_UNREADABLE', `column \`${column}\` of a key state is not a text`);
 }
 
-const time = (value: unknown): number => (value instanceof Date ? value.getTime() : Number.NaN);
+export const time = (value: unknown): number =>
+  value instanceof Date ? value.getTime() : Number.NaN;
 
 const optionalNumber = (value: unknown): number | undefined =>
   typeof value === 'number' ? value : undefined;
@@ -62,7 +63,7 @@ function parseStatements(value: unknown): readonly SignedStatement[] {
   return Array.isArray(value) ? (value as SignedStatement[]) : [];
 }
 
-const ids = (value: unknown): readonly KeyId[] =>
+export const ids = (value: unknown): readonly KeyId[] =>
   Array.isArray(value) ? value.map((item) => parseKeyId(String(item))) : [];
 
 function parseCustomerKey(row: Row): CustomerKeyRow {
@@ -109,7 +110,7 @@ function parseSecret(row: Row): SecretRow {
   };
 }
 
-function parseShredKey(row: Row): ShredKeyRow {
+export function parseShredKey(row: Row): ShredKeyRow {
   return {
     tenantId: parseTenantId(text(row, 'tenant_id')),
     shredKeyId: parseKeyId(text(row, 'shred_key_id')),
@@ -326,7 +327,7 @@ async function acceptErasure(tx: PoolClient, erasure: ErasureRow): Promise<Erasu
 }
 
 /** Wraps a bucket's survivors anew and forgets its shred key; gives how many survived. */
-async function rewrapBucket(
+export async function rewrapBucket(
   tx: PoolClient,
   bucket: { readonly shredKey: ShredKeyRow; readonly erased: readonly KeyId[] },
   rewrap: Parameters<KeyStateStore['rewrap']>[1],

@@ -26,7 +26,7 @@ interface SubjectRow {
   readonly wrap: Buffer | null;
 }
 
-interface CollectionRow {
+export interface CollectionRow {
   readonly key_id: string;
   readonly version: string;
   readonly collection_id: string;
@@ -36,7 +36,7 @@ interface CollectionRow {
 }
 
 export const SUBJECT_COLUMNS = 'key_id, version, subject_id, shred_key_id, wrap';
-const COLLECTION_COLUMNS =
+export const COLLECTION_COLUMNS =
   'key_id, version, collection_id, tenant_key_id, tenant_key_version, wrap';
 const FOREIGN_KEY_VIOLATION = '23503';
 
@@ -53,7 +53,8 @@ export function parseSubjectRow(row: SubjectRow): SubjectKeyRow {
   };
 }
 
-function parseCollectionRow(row: CollectionRow): CollectionKeyRow {
+/** Reads a row of `keys.collection_keys`. */
+export function parseCollectionRow(row: CollectionRow): CollectionKeyRow {
   return {
     keyId: parseKeyId(row.key_id),
     version: Number(row.version),

@@ -105,6 +105,12 @@ export const PROBLEMS: Readonly<Record<string, Entry>> = {
   KEYS_CALLER_ID_INVALID: entry(400, 'the id does not have the expected shape'),
   KEYS_KEY_ERASED: entry(410, 'the key was erased for ever'),
   KEYS_KEY_UNKNOWN: entry(404, 'there is no such key'),
+  KEYS_KEY_IN_USE: entry(409, 'something is still wrapped under the key'),
+  KEYS_KEY_FINAL: entry(409, 'the key was disabled for good'),
+  KEYS_ROTATION_RUNNING: entry(409, 'another rotation is under way'),
+  KEYS_REQUEST_UNKNOWN: entry(404, 'there is no such request'),
+  KEYS_REQUEST_CLOSED: entry(409, 'the request is expired, cancelled or done'),
+  KEYS_APPROVAL_REFUSED: entry(403, 'this signature does not approve the request'),
   KEYS_KEY_UNREADABLE: entry(503, 'the key cannot be read'),
 };
 

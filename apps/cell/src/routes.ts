@@ -13,6 +13,7 @@ import { registerEntryRoutes } from './entries/routes.ts';
 import { registerErasureRoutes } from './erasures/routes.ts';
 import { registerEvidenceRoutes } from './evidence/routes.ts';
 import { registerHealthRoutes, registerInternalHealthRoutes } from './health/routes.ts';
+import { registerCustodyRoutes } from './keys/custody-routes.ts';
 import type { OpenKeyRing } from './keys/local-key-ring.ts';
 import { registerKeyRoutes } from './keys/routes.ts';
 import { registerCharterRoutes } from './law/charter-routes.ts';
@@ -67,6 +68,7 @@ export async function registerPublicRoutes(
   registerCollectionRoutes(app, runtime);
   registerRecordRoutes(app, runtime);
   registerKeyRoutes(app, runtime, keys.administration);
+  registerCustodyRoutes(app, runtime, keys.administration);
   registerErasureRoutes(app, runtime, keys.administration);
   registerStandingRoutes(app, runtime);
   registerHoldRoutes(app, runtime);

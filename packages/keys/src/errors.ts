@@ -39,6 +39,18 @@ export type KeysErrorCode =
   | 'KEYS_KEY_UNKNOWN'
   /** The key was erased, for ever. */
   | 'KEYS_KEY_ERASED'
+  /** Something is still wrapped under the key. */
+  | 'KEYS_KEY_IN_USE'
+  /** The key was disabled for good. */
+  | 'KEYS_KEY_FINAL'
+  /** Another rotation of the tenant is under way. */
+  | 'KEYS_ROTATION_RUNNING'
+  /** No such request of this tenant. */
+  | 'KEYS_REQUEST_UNKNOWN'
+  /** The request has expired, was cancelled or is done. */
+  | 'KEYS_REQUEST_CLOSED'
+  /** The request needs two people who sign for it, and this is not one. */
+  | 'KEYS_APPROVAL_REFUSED'
   /** The key's wrap does not open. */
   | 'KEYS_KEY_UNREADABLE'
   /** The shred key was retired by an erasure: read its subjects' wraps again. */
@@ -50,3 +62,8 @@ export type KeysErrorCode =
 
 /** A failure of this room. */
 export class KeysError extends CodedError<KeysErrorCode> {}
+
+/** True for a failure of this room, whichever copy of it threw. */
+export function isKeysCode(error: unknown): error is KeysError {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('KEYS_');
+}

@@ -9,6 +9,17 @@ export {
 } from './blind-index.ts';
 export { deriveRecordId, deriveSubjectId } from './caller-id.ts';
 export {
+  type CustomerKeyVersionRow,
+  KEY_REQUEST_STATES,
+  type KeyRequestRow,
+  type KeyRequestSignature,
+  type KeyRequestState,
+  type KeyRequestStore,
+  type KeyRotationStore,
+  type RotationRow,
+  type TenantKeyUse,
+} from './custody-ports.ts';
+export {
   addDsseSignature,
   DSSE_PAYLOAD_SIZE_BYTES_MAX,
   DSSE_SIGNATURES_COUNT_MAX,
@@ -29,8 +40,16 @@ export {
   verifyDsse,
 } from './dsse.ts';
 export { ENVELOPE_OVERHEAD_BYTES, openEnvelope, sealEnvelope } from './envelope.ts';
-export { KeysError, type KeysErrorCode } from './errors.ts';
+export { isKeysCode, KeysError, type KeysErrorCode } from './errors.ts';
 export { FACTS_MAC_SIZE_BYTES, macFacts, verifyFacts } from './facts.ts';
+export {
+  encodeKeyRequest,
+  type KeyRequestAction,
+  type KeyRequestBody,
+  parseKeyRequest,
+  signKeyRequest,
+  verifyKeyRequest,
+} from './key-request.ts';
 export {
   CALLER_ID_LENGTH_MAX,
   INDEXED_VALUE_LENGTH_MAX,

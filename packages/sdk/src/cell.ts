@@ -21,8 +21,12 @@ import type {
   EvidenceAnswer,
   FactValue,
   InclusionProofsAnswer,
+  KeyAction,
   KeyChange,
   KeyDescription,
+  KeyReport,
+  KeyRequest,
+  KeyRotation,
   LedgerCheck,
   Openings,
   SealRequest,
@@ -99,6 +103,24 @@ export interface Cell {
     list(options?: CallOptions): Promise<Answer<{ readonly items: readonly KeyDescription[] }>>;
     disable(keyId: string, options?: CallOptions): Promise<Answer<KeyChange>>;
     enable(keyId: string, options?: CallOptions): Promise<Answer<KeyChange>>;
+    /** A new version; a tenant key's goes on in the background. */
+    rotate(keyId: string, options?: CallOptions): Promise<Answer<KeyRotation>>;
+    rotation(rotationId: string, options?: CallOptions): Promise<Answer<KeyRotation>>;
+    report(options?: CallOptions): Promise<Answer<KeyReport>>;
+    /** A shorter staleness, at once. */
+    shortenStaleness(
+      stalenessMs: number,
+      options?: CallOptions,
+    ): Promise<Answer<{ readonly stalenessMs: number }>>;
+    /** Asks for what two people must sign. */
+    request(action: KeyAction, options?: CallOptions): Promise<Answer<KeyRequest>>;
+    requests(options?: CallOptions): Promise<Answer<{ readonly items: readonly KeyRequest[] }>>;
+    sign(
+      keyRequestId: string,
+      signed: { readonly key: string; readonly signature: string },
+      options?: CallOptions,
+    ): Promise<Answer<KeyRequest>>;
+    cancel(keyRequestId: string, options?: CallOptions): Promise<Answer<KeyRequest>>;
   };
   /** Consents, objections, restrictions, holds, legal orders. */
   readonly rights: Rights;
@@ -190,6 +212,7 @@ function createTrust(
         call({ method: 'POST', path: keyAction(keyId, 'disablements'), body: {} }, options),
       enable: (keyId, options) =>
         call({ method: 'POST', path: keyAction(keyId, 'enablements'), body: {} }, options),
+      ...createCustody(call),
     },
     erasures: {
       create: (subject, options) =>
@@ -212,6 +235,30 @@ function createTrust(
         return call({ method: 'GET', path: `/v1/ledger/bodies?size=${size}${part}` }, options);
       },
     },
+  };
+}
+
+function createCustody(call: Caller): Omit<Cell['keys'], 'list' | 'disable' | 'enable'> {
+  const at = (id: string, what: string): string =>
+    `/v1/key-requests/${encodeURIComponent(id)}/${what}`;
+  return {
+    rotate: (keyId, options) =>
+      call(
+        { method: 'POST', path: `/v1/keys/${encodeURIComponent(keyId)}/rotations`, body: {} },
+        options,
+      ),
+    rotation: (rotationId, options) =>
+      call({ method: 'GET', path: `/v1/key-rotations/${encodeURIComponent(rotationId)}` }, options),
+    report: (options) => call({ method: 'GET', path: '/v1/key-report' }, options),
+    shortenStaleness: (stalenessMs, options) =>
+      call({ method: 'POST', path: '/v1/staleness-changes', body: { stalenessMs } }, options),
+    request: (action, options) =>
+      call({ method: 'POST', path: '/v1/key-requests', body: { action } }, options),
+    requests: (options) => call({ method: 'GET', path: '/v1/key-requests' }, options),
+    sign: (id, signed, options) =>
+      call({ method: 'POST', path: at(id, 'signatures'), body: signed }, options),
+    cancel: (id, options) =>
+      call({ method: 'POST', path: at(id, 'cancellations'), body: {} }, options),
   };
 }
 

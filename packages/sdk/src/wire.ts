@@ -109,6 +109,64 @@ export interface KeyDescription {
   readonly subjectsCount: number;
 }
 
+/** What can be asked for that two people must sign. */
+export type KeyAction =
+  | { readonly kind: 'end' }
+  | { readonly kind: 'destroy'; readonly keyId: string; readonly version: number }
+  | { readonly kind: 'move'; readonly provider: string }
+  | { readonly kind: 'staleness'; readonly stalenessMs: number };
+
+/** A request that two people sign; `body` is exactly what is signed. */
+export interface KeyRequest {
+  readonly keyRequestId: string;
+  readonly body: string;
+  readonly state: string;
+  readonly signedBy: readonly string[];
+  readonly signaturesNeeded: number;
+  readonly createdAt: string;
+  readonly expiresAt: string;
+  readonly doneAt?: string;
+}
+
+/** A new version of a key above the data, on its way or arrived. */
+export interface KeyRotation {
+  readonly rotationId: string;
+  readonly kind: string;
+  readonly state: string;
+  readonly fromVersion: number;
+  readonly toVersion: number;
+  readonly wrappedCount: number;
+  readonly startedAt: string;
+  readonly doneAt?: string;
+}
+
+/** What each version of the keys still protects, and what could be destroyed. */
+export interface KeyReport {
+  readonly customerKeys: readonly {
+    readonly keyId: string;
+    readonly version: number;
+    readonly provider: string;
+    readonly providerName: string;
+    readonly isCurrent: boolean;
+    readonly tenantKeysCount: number;
+    readonly isDestroyable: boolean;
+    readonly createdAt: string;
+    readonly retiredAt?: string;
+    readonly destroyedAt?: string;
+  }[];
+  readonly tenantKeys: readonly {
+    readonly keyId: string;
+    readonly version: number;
+    readonly customerKeyId: string;
+    readonly subjectKeysCount: number;
+    readonly shredKeysCount: number;
+    readonly collectionKeysCount: number;
+    readonly secretsCount: number;
+    readonly isDestroyable: boolean;
+    readonly createdAt: string;
+  }[];
+}
+
 /** What a signed statement says, and by whom. */
 export interface SignedStatement {
   readonly body: string;

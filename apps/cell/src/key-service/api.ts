@@ -11,11 +11,16 @@ import type {
   TenantId,
 } from '@bailiwick/kernel';
 import type {
+  CustomerKeyVersionRow,
   ErasableReplica,
   ErasureRow,
   KeyChangeRow,
+  KeyRequestAction,
+  KeyRequestRow,
   KeyState,
+  RotationRow,
   SignedStatement,
+  TenantKeyUse,
 } from '@bailiwick/keys';
 
 /** A registered process, in the key service's generation that it knows. */
@@ -131,6 +136,24 @@ export interface KeyDescription {
   readonly subjectsCount: number;
 }
 
+/** What each version of a tenant's keys still protects. */
+export interface KeyReport {
+  readonly customerKeys: readonly (CustomerKeyVersionRow & {
+    readonly tenantKeysCount: number;
+    readonly isCurrent: boolean;
+    readonly isDestroyable: boolean;
+  })[];
+  readonly tenantKeys: readonly (TenantKeyUse & { readonly isDestroyable: boolean })[];
+}
+
+/** A request as its tenant sees it. */
+export interface KeyRequest extends Omit<KeyRequestRow, 'signatures'> {
+  /** Names of the approvers whose signatures stand under it, verified now. */
+  readonly signedBy: readonly string[];
+  /** How many are needed. */
+  readonly signaturesNeeded: number;
+}
+
 /** For processes: leases and keys. */
 export interface LeaseService {
   register(process: {
@@ -182,6 +205,35 @@ export interface KeyAdministration {
     readonly to: KeyState;
     readonly entryId?: EntryId;
   }): Promise<KeyChangeRow>;
+  /** Asks for what two people must sign: gives the text to be signed. */
+  requestAction(request: {
+    readonly requestId: string;
+    readonly tenantId: TenantId;
+    readonly action: KeyRequestAction;
+    /** Who asks. */
+    readonly account: string;
+    /** Records of the tenant in this cell, for the consequence. */
+    readonly recordsCount: number;
+  }): Promise<KeyRequest>;
+  listRequests(tenantId: TenantId): Promise<readonly KeyRequest[]>;
+  /** Adds a signature; with the last one needed the request is carried out. */
+  signRequest(signed: {
+    readonly requestId: string;
+    readonly tenantId: TenantId;
+    readonly account: string;
+    readonly key: string;
+    readonly signature: string;
+  }): Promise<KeyRequest>;
+  cancelRequest(requestId: string, tenantId: TenantId): Promise<KeyRequest>;
+  /** A shorter staleness at once; a longer one needs a request. */
+  shortenStaleness(tenantId: TenantId, stalenessMs: number): Promise<void>;
+  rotateKey(rotation: {
+    readonly rotationId: string;
+    readonly tenantId: TenantId;
+    readonly kind: RotationRow['kind'];
+  }): Promise<RotationRow>;
+  findRotation(rotationId: string, tenantId: TenantId): Promise<RotationRow>;
+  reportKeys(tenantId: TenantId): Promise<KeyReport>;
   /** Resolves when every process has dropped the key or lost its lease. */
   awaitChange(changeId: string, options: { readonly timeoutMs: number }): Promise<KeyChangeRow>;
   /** Erases a subject's keys and resolves when every replica has signed; resumes after a crash. */

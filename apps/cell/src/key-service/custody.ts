@@ -16,6 +16,8 @@ import {
   createKey,
   type ErasableStore,
   type ErasureRow,
+  type KeyRequestStore,
+  type KeyRotationStore,
   type KeyState,
   type KeyStateStore,
   KeysError,
@@ -40,6 +42,8 @@ export interface CustodyPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly store: KeyStateStore;
+  readonly rotations: KeyRotationStore;
+  readonly requests: KeyRequestStore;
   readonly providers: ProviderRegistry;
   readonly erasable: ErasableStore;
   /** Longest staleness of any tenant here (`keyService.maxStalenessMs`). */
@@ -143,11 +147,17 @@ export class Custody {
 
   /** @throws {KeysError} `KEYS_TENANT_UNKNOWN`, `KEYS_CUSTOMER_KEY_DISABLED` */
   assertEnabled(tenantId: TenantId): CustomerKeyRow {
-    const row = this.#rows.get(tenantId);
-    if (row === undefined) throw tenantUnknown();
+    const row = this.rowOf(tenantId);
     if (row.state !== 'enabled') {
       throw new KeysError('KEYS_CUSTOMER_KEY_DISABLED', 'the customer has disabled the key');
     }
+    return row;
+  }
+
+  /** @throws {KeysError} `KEYS_TENANT_UNKNOWN` */
+  rowOf(tenantId: TenantId): CustomerKeyRow {
+    const row = this.#rows.get(tenantId);
+    if (row === undefined) throw tenantUnknown();
     return row;
   }
 

@@ -10,7 +10,13 @@ import { createErasableStore, openErasableStore } from '@bailiwick/erasable-stor
 import { isCoded } from '@bailiwick/kernel';
 import type { KeyStateStore } from '@bailiwick/keys';
 import { openIdentity, toTrustDomain } from '@bailiwick/pki';
-import { createPostgresKeyStateStore, type Database, openDatabase } from '@bailiwick/postgres';
+import {
+  createPostgresKeyRequestStore,
+  createPostgresKeyRotationStore,
+  createPostgresKeyStateStore,
+  type Database,
+  openDatabase,
+} from '@bailiwick/postgres';
 import { runServer, type ServerArguments, type Serving } from '@bailiwick/process';
 import { type Log, openLog } from '@bailiwick/telemetry';
 import { loadCellConfig, readSecretFile } from '../config.ts';
@@ -49,11 +55,11 @@ async function prepareErasableStore(
 
 async function openPorts(
   config: CellConfig,
-  store: KeyStateStore,
+  stores: Pick<CustodyPorts, 'store' | 'rotations' | 'requests'>,
   { workload, database }: { readonly workload: string; readonly database: Database },
 ): Promise<CustodyPorts> {
   const { customerKeys, custody, erasableStore, maxStalenessMs } = config.keyService;
-  await prepareErasableStore(store, erasableStore.replicas);
+  await prepareErasableStore(stores.store, erasableStore.replicas);
   const ports = { clock: systemClock, random: createSystemRandom() };
   const providers = openProviderRegistry({
     ...ports,
@@ -63,8 +69,8 @@ async function openPorts(
   });
   return {
     ...ports,
+    ...stores,
     cellId: config.cell,
-    store,
     providers,
     stalenessMsMax: maxStalenessMs,
     erasable: await openErasableStore({ replicas: erasableStore.replicas, clock: systemClock }),
@@ -107,9 +113,13 @@ async function open(given: ServerArguments): Promise<Serving> {
     applicationName: `key-service ${config.cell}`,
     onIdleError: (code) => log.warn('database connection lost', { code }),
   });
-  const store = createPostgresKeyStateStore(database);
+  const stores = {
+    store: createPostgresKeyStateStore(database),
+    rotations: createPostgresKeyRotationStore(database),
+    requests: createPostgresKeyRequestStore(database),
+  };
   const around = { workload: identity.spiffeId, database };
-  const service = await startWhenFree(await openPorts(config, store, around), log);
+  const service = await startWhenFree(await openPorts(config, stores, around), log);
   const server = createKeyServer(service, {
     identity,
     cellSpiffeId: `spiffe://${toTrustDomain(identity.spiffeId)}/cell/${config.cell}`,

@@ -17,6 +17,7 @@ import { KeysError, type SignedStatement, wipe } from '@bailiwick/keys';
 import { createMtlsServer, type Identity } from '@bailiwick/pki';
 import { toLinkProblem } from '../keys/key-link.ts';
 import type { Caller, KeyServiceApi, KeyTerms } from './api.ts';
+import { parseKeyAction } from './key-requests.ts';
 import { encodeMessage, MESSAGE_SIZE_BYTES_MAX } from './wire.ts';
 
 /** A line in the stream of drops when there is nothing to tell: shows that the stream lives. */
@@ -143,6 +144,36 @@ const CALLS: Readonly<Record<string, Call>> = {
       to: parseKeyState(text(body, 'to')),
       ...entryOf(body),
     }),
+  requestAction: (service, body) =>
+    service.requestAction({
+      requestId: parseEntryId(text(body, 'requestId')),
+      tenantId: tenantOf(body),
+      action: parseKeyAction(body['action']),
+      account: text(body, 'account'),
+      recordsCount: count(body, 'recordsCount'),
+    }),
+  listRequests: (service, body) => service.listRequests(tenantOf(body)),
+  signRequest: (service, body) =>
+    service.signRequest({
+      requestId: parseEntryId(text(body, 'requestId')),
+      tenantId: tenantOf(body),
+      account: text(body, 'account'),
+      key: text(body, 'key'),
+      signature: text(body, 'signature'),
+    }),
+  cancelRequest: (service, body) =>
+    service.cancelRequest(parseEntryId(text(body, 'requestId')), tenantOf(body)),
+  shortenStaleness: (service, body) =>
+    service.shortenStaleness(tenantOf(body), count(body, 'stalenessMs')),
+  rotateKey: (service, body) =>
+    service.rotateKey({
+      rotationId: parseEntryId(text(body, 'rotationId')),
+      tenantId: tenantOf(body),
+      kind: text(body, 'kind') === 'customer-key' ? 'customer-key' : 'tenant-key',
+    }),
+  findRotation: (service, body) =>
+    service.findRotation(parseEntryId(text(body, 'rotationId')), tenantOf(body)),
+  reportKeys: (service, body) => service.reportKeys(tenantOf(body)),
   awaitChange: (service, body) =>
     service.awaitChange(parseEntryId(text(body, 'changeId')), {
       timeoutMs: count(body, 'timeoutMs'),

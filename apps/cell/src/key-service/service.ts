@@ -13,10 +13,7 @@ import {
   type ServiceTerm,
   type SignedStatement,
   SUBJECTS_PER_SHRED_KEY_MAX,
-  type SubjectKeyRow,
   toStatementKey,
-  unwrapKey,
-  wrapKey,
 } from '@bailiwick/keys';
 import type {
   ErasureReceipt,
@@ -29,9 +26,12 @@ import type {
 } from './api.ts';
 import { Custody, type CustodyPorts } from './custody.ts';
 import { newestOf } from './hierarchy.ts';
+import { carryOutKeyAction, checkKeyAction } from './key-actions.ts';
+import { KeyRequests } from './key-requests.ts';
 import { LeaseRegistry } from './lease-registry.ts';
+import { Rotations } from './rotations.ts';
 import { CUSTODY_TICK_MS } from './staleness.ts';
-import { toSubjectKeyContext } from './subject-key.ts';
+import { rewrapSurvivors } from './subject-key.ts';
 
 /** Most subjects that one request may ask places for. */
 export const RESERVATION_COUNT_MAX = 65_536;
@@ -91,6 +91,8 @@ class RunningService implements KeyService {
   readonly #running: Running;
   readonly #registry: LeaseRegistry;
   readonly #custody: Custody;
+  readonly #rotations: Rotations;
+  readonly #requests: KeyRequests;
   /** Changes whose drop is under way. */
   readonly #settling = new Map<string, Promise<void>>();
   /** One after the other for each tenant: buckets are locked whole. */
@@ -116,6 +118,21 @@ class RunningService implements KeyService {
       this.#registry.publish({ kind: 'provider', gateName, isAway });
       running.onMode?.(gateName, isAway);
     });
+    const custody = this.#custody;
+    const tell = (error: unknown): void => this.#tell(error);
+    this.#rotations = new Rotations({
+      ...{ ports, custody, tell },
+      drop: (drop) => this.#registry.publish(drop).settled,
+    });
+    const parts = { ports, custody, rotations: this.#rotations, administration: this };
+    this.#requests = new KeyRequests({
+      ...{ cellId: ports.cellId, clock: ports.clock, providers: ports.providers, tell },
+      store: ports.requests,
+      countSubjects: (tenantId) => ports.store.countSubjects(tenantId),
+      check: (tenantId, action) => checkKeyAction(parts, tenantId, action),
+      carryOut: (tenantId, requestId, action) =>
+        carryOutKeyAction(parts, tenantId, requestId, action),
+    });
   }
 
   get generation(): number {
@@ -129,6 +146,8 @@ class RunningService implements KeyService {
     this.resumed = Promise.allSettled(
       erasures.map((erasure) => this.#erase(erasure).catch((error) => this.#tell(error))),
     ).then(() => undefined);
+    await this.#rotations.resume();
+    this.#requests.resume().catch((error: unknown) => this.#tell(error));
     this.#refresh = setInterval(() => this.#custody.tick(), CUSTODY_TICK_MS);
     this.#refresh.unref();
   }
@@ -139,6 +158,7 @@ class RunningService implements KeyService {
 
   async close(): Promise<void> {
     clearInterval(this.#refresh);
+    await this.#rotations.close();
     this.#registry.close();
     await this.#ports.providers.close();
     await this.#running.term.end();
@@ -220,6 +240,28 @@ class RunningService implements KeyService {
   provisionTenant: KeyAdministration['provisionTenant'] = (tenantId, terms) =>
     this.#custody.provision(tenantId, terms);
 
+  requestAction: KeyAdministration['requestAction'] = (request) => this.#requests.request(request);
+  listRequests: KeyAdministration['listRequests'] = (tenantId) => this.#requests.list(tenantId);
+  signRequest: KeyAdministration['signRequest'] = (signed) => this.#requests.sign(signed);
+  cancelRequest: KeyAdministration['cancelRequest'] = (requestId, tenantId) =>
+    this.#requests.cancel(requestId, tenantId);
+  rotateKey: KeyAdministration['rotateKey'] = (rotation) => this.#rotations.begin(rotation);
+  findRotation: KeyAdministration['findRotation'] = (rotationId, tenantId) =>
+    this.#rotations.find(rotationId, tenantId);
+  reportKeys: KeyAdministration['reportKeys'] = (tenantId) => this.#rotations.report(tenantId);
+
+  shortenStaleness: KeyAdministration['shortenStaleness'] = async (tenantId, stalenessMs) => {
+    const now = this.#custody.stalenessMsOf(this.#custody.rowOf(tenantId));
+    if (stalenessMs > now) {
+      throw new KeysError(
+        'KEYS_APPROVAL_REFUSED',
+        'a longer staleness needs a request of two people',
+      );
+    }
+    await this.#ports.store.setStaleness(tenantId, { stalenessMs });
+    await this.#custody.reload(tenantId);
+  };
+
   describeKeys: KeyAdministration['describeKeys'] = async (tenantId) => {
     const { store } = this.#ports;
     const customerKey = await store.findCustomerKey(tenantId);
@@ -260,6 +302,9 @@ class RunningService implements KeyService {
         known.to === change.to;
       if (isSame) return known;
       throw new KeysError('KEYS_SERVICE_REFUSED', 'another change has this id');
+    }
+    if (change.to === 'enabled' && this.#custody.rowOf(change.tenantId).isFinal) {
+      throw new KeysError('KEYS_KEY_FINAL', 'the key was disabled for good');
     }
     const accepted = await store.acceptChange({
       changeId: change.changeId,
@@ -393,34 +438,10 @@ class RunningService implements KeyService {
 
   async #rewrap(erasure: ErasureRow): Promise<ErasureRow> {
     const { tenantId } = erasure;
-    const place = { cellId: this.#ports.cellId, tenantId };
     const open = await this.#custody.open(tenantId);
-    return this.#ports.store.rewrap(erasure, async ({ shredKey, survivors }) => {
-      if (survivors.length === 0) return undefined;
-      const { hierarchy } = this.#custody;
-      const oldKey = await hierarchy.openShredKey(shredKey, open.tenantKeys);
-      const fresh = await hierarchy.createShredKey(tenantId, newestOf(open));
-      const wraps = new Map<KeyId, Buffer>();
-      for (const survivor of survivors) {
-        const { shredKeyId } = fresh.row;
-        const key = unwrapSubjectKey(place, survivor, oldKey);
-        wraps.set(
-          survivor.keyId,
-          wrapKey(fresh.wrappingKey, key, toSubjectKeyContext(place, { ...survivor, shredKeyId })),
-        );
-      }
-      return { shredKey: fresh.row, wraps };
-    });
+    const { hierarchy } = this.#custody;
+    return this.#ports.store.rewrap(erasure, (bucket) =>
+      rewrapSurvivors({ cellId: this.#ports.cellId, hierarchy, open }, bucket),
+    );
   }
-}
-
-/** @throws {KeysError} `KEYS_KEY_ERASED`, `KEYS_KEY_UNREADABLE` */
-function unwrapSubjectKey(
-  place: Parameters<typeof toSubjectKeyContext>[0],
-  row: SubjectKeyRow,
-  wrappingKey: KeyObject,
-): KeyObject {
-  if (row.sealed === undefined) throw new KeysError('KEYS_KEY_ERASED', 'the key was erased');
-  const { shredKeyId, wrap } = row.sealed;
-  return unwrapKey(wrappingKey, wrap, toSubjectKeyContext(place, { ...row, shredKeyId }));
 }

@@ -8,6 +8,8 @@ import {
   type CustomerKeyRow,
   createKey,
   type ErasableStore,
+  type KeyRequestStore,
+  type KeyRotationStore,
   type KeyStateStore,
   KeysError,
   type SecretRow,
@@ -154,6 +156,9 @@ export function createTestCustody(stalenessMsMax = 60_000): TestCustody {
     clock,
     random,
     store: createMemoryStore(),
+    // Custody alone asks neither.
+    rotations: {} as KeyRotationStore,
+    requests: {} as KeyRequestStore,
     providers,
     erasable: createMemoryErasable(),
     stalenessMsMax,

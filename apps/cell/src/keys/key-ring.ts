@@ -28,7 +28,7 @@ import {
   wrapKey,
 } from '@bailiwick/keys';
 import type { Drop } from '../key-service/api.ts';
-import { toSubjectKeyContext } from '../key-service/subject-key.ts';
+import { toCollectionKeyContext, toSubjectKeyContext } from '../key-service/subject-key.ts';
 import type {
   KeyHandle,
   KeyOwner,
@@ -434,16 +434,7 @@ class LeasedKeyRing implements KeyRing {
   }
 
   #collectionContext(tenantId: TenantId, row: Omit<CollectionKeyRow, 'wrap'>): WrapContext {
-    return {
-      kind: 'collection-key',
-      cellId: this.#ports.cellId,
-      tenantId,
-      keyId: row.keyId,
-      version: row.version,
-      owner: row.collectionId,
-      under: row.tenantKeyId,
-      underVersion: row.tenantKeyVersion,
-    };
+    return toCollectionKeyContext({ cellId: this.#ports.cellId, tenantId }, row);
   }
 
   #openCollection(tenantId: TenantId, tenant: TenantKeys, row: CollectionKeyRow): KeyHandle {

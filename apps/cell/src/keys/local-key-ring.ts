@@ -15,6 +15,8 @@ import {
 } from '@bailiwick/kernel';
 import { createKeyDirectory, openFileProvider } from '@bailiwick/kms-file';
 import {
+  createPostgresKeyRequestStore,
+  createPostgresKeyRotationStore,
   createPostgresKeyStateStore,
   createPostgresWrapStore,
   type Database,
@@ -90,6 +92,8 @@ async function startLocalService(
     clock,
     random,
     store: createPostgresKeyStateStore(keysDatabase),
+    rotations: createPostgresKeyRotationStore(keysDatabase),
+    requests: createPostgresKeyRequestStore(keysDatabase),
     providers:
       options.providers ??
       createSingleRegistry({ clock, random }, openFileProvider({ directory: customerKeys })),

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The key service as a process of the cell reaches it: over mTLS, its identity pinned by SPIFFE id.
 import type { KeyObject } from 'node:crypto';
-import type { KeyChangeRow } from '@bailiwick/keys';
+import type { KeyChangeRow, RotationRow } from '@bailiwick/keys';
 import { KeysError, type KeysErrorCode, LEASE_MS, wipe } from '@bailiwick/keys';
 import { createMtlsConnector, type Identity } from '@bailiwick/pki';
 import { Agent, request } from 'undici';
 import type {
   ErasureReceipt,
   KeyDescription,
+  KeyReport,
+  KeyRequest,
   KeyServiceApi,
   LeaseService,
   NumberedDrop,
@@ -148,6 +150,18 @@ export function openRemoteKeyService(
     changeState: (change) => parseAnswer<KeyChangeRow>('changeState', change),
     awaitChange: (changeId, options) =>
       parseAnswer<KeyChangeRow>('awaitChange', { changeId, ...options }),
+    requestAction: (asked) => parseAnswer<KeyRequest>('requestAction', asked),
+    listRequests: (tenantId) => parseAnswer<readonly KeyRequest[]>('listRequests', { tenantId }),
+    signRequest: (signed) => parseAnswer<KeyRequest>('signRequest', signed, ERASURE_TIMEOUT_MS),
+    cancelRequest: (requestId, tenantId) =>
+      parseAnswer<KeyRequest>('cancelRequest', { requestId, tenantId }),
+    async shortenStaleness(tenantId, stalenessMs) {
+      await post('shortenStaleness', { tenantId, stalenessMs }, CALL_TIMEOUT_MS);
+    },
+    rotateKey: (rotation) => parseAnswer<RotationRow>('rotateKey', rotation, ERASURE_TIMEOUT_MS),
+    findRotation: (rotationId, tenantId) =>
+      parseAnswer<RotationRow>('findRotation', { rotationId, tenantId }),
+    reportKeys: (tenantId) => parseAnswer<KeyReport>('reportKeys', { tenantId }),
     eraseSubject: (erasure) =>
       parseAnswer<ErasureReceipt>('eraseSubject', erasure, ERASURE_TIMEOUT_MS),
     close: () => agent.destroy(),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Wraps that an erasure wrote anew. The old shred key is destroyed only after these lie outside the database:
+// Wraps that an erasure or a rotation wrote anew. The old shred key is destroyed only after these lie outside the database:
 // otherwise losing it would lose every survivor of the erased person's bucket. And a restore must apply them,
 // or it would bring back wraps that nothing opens any more.
 import { createHash } from 'node:crypto';
@@ -24,6 +24,16 @@ interface Rewrap {
   readonly retired: readonly KeyId[];
   readonly shredKeys: readonly ShredKey[];
   readonly subjectKeys: readonly SubjectKey[];
+  /** What stands above them; absent in objects of before there were rotations. */
+  readonly above?: KeysAbove;
+}
+
+/** Rows of the keys above subject keys as text: a rotation changes them all. */
+interface KeysAbove {
+  readonly customerKey: readonly object[];
+  readonly customerKeyVersions: readonly object[];
+  readonly tenantKeys: readonly object[];
+  readonly secrets: readonly object[];
 }
 
 interface ShredKey {
@@ -68,6 +78,7 @@ export async function copyRewraps(
     ...{ erasureId, tenantId, erasedKeys: keyIds, retired },
     shredKeys: shredKeys.rows,
     subjectKeys: subjectKeys.rows,
+    above: await readAbove(pool, tenantId),
   };
   const instant = String(options.nowMs).padStart(DIGITS, '0');
   const content = Buffer.from(JSON.stringify(rewrap), 'utf8');
@@ -78,6 +89,75 @@ export async function copyRewraps(
   } catch (error) {
     if (!isCoded(error, 'BACKUPS_OBJECT_EXISTS')) throw error;
   }
+}
+
+async function readAbove(pool: Pool, tenantId: TenantId): Promise<KeysAbove> {
+  const read = async (columns: string, table: string): Promise<readonly object[]> =>
+    (
+      await pool.query<object>(`SELECT ${columns} FROM keys.${table} WHERE tenant_id = $1`, [
+        tenantId,
+      ])
+    ).rows;
+  return {
+    // Not its state: what was disabled since stays what the restore says of it.
+    customerKey: await read('key_id, version, provider, provider_name', 'customer_keys'),
+    customerKeyVersions: await read(
+      'version, key_id, provider, provider_name, created_at, retired_at, destroyed_at',
+      'customer_key_versions',
+    ),
+    tenantKeys: await read(
+      `key_id, version, customer_key_id, encode(wrap, 'base64') AS wrap, created_at`,
+      'tenant_keys',
+    ),
+    secrets: await read(
+      `kind, name, version, key_id, tenant_key_version, encode(wrap, 'base64') AS wrap`,
+      'secrets',
+    ),
+  };
+}
+
+/** The newest object wins: objects are applied in the order in which they were written. */
+async function applyAbove(client: ClientBase, tenantId: TenantId, above: KeysAbove): Promise<void> {
+  const run = async (sql: string, rows: readonly object[]): Promise<void> => {
+    await client.query(sql, [tenantId, JSON.stringify(rows)]);
+  };
+  await run(
+    `UPDATE keys.customer_keys c
+        SET key_id = s.key_id, version = s.version, provider = s.provider, provider_name = s.provider_name
+       FROM jsonb_to_recordset($2::jsonb)
+         AS s (key_id uuid, version bigint, provider text, provider_name text)
+      WHERE c.tenant_id = $1`,
+    above.customerKey,
+  );
+  await run(
+    `INSERT INTO keys.customer_key_versions
+       (tenant_id, version, key_id, provider, provider_name, created_at, retired_at, destroyed_at)
+     SELECT $1, s.* FROM jsonb_to_recordset($2::jsonb)
+       AS s (version bigint, key_id uuid, provider text, provider_name text, created_at timestamptz,
+             retired_at timestamptz, destroyed_at timestamptz)
+     ON CONFLICT (tenant_id, version) DO UPDATE
+        SET retired_at = excluded.retired_at, destroyed_at = excluded.destroyed_at`,
+    above.customerKeyVersions,
+  );
+  await run(
+    `INSERT INTO keys.tenant_keys (tenant_id, key_id, version, customer_key_id, wrap, created_at)
+     SELECT $1, s.key_id, s.version, s.customer_key_id, decode(s.wrap, 'base64'), s.created_at
+       FROM jsonb_to_recordset($2::jsonb)
+         AS s (key_id uuid, version bigint, customer_key_id uuid, wrap text, created_at timestamptz)
+     ON CONFLICT (tenant_id, version) DO UPDATE
+        SET customer_key_id = excluded.customer_key_id, wrap = excluded.wrap`,
+    above.tenantKeys,
+  );
+  await run(
+    `INSERT INTO keys.secrets (tenant_id, kind, name, version, key_id, tenant_key_version, wrap)
+     SELECT $1, s.kind, s.name, s.version, s.key_id, s.tenant_key_version, decode(s.wrap, 'base64')
+       FROM jsonb_to_recordset($2::jsonb)
+         AS s (kind text, name text, version bigint, key_id uuid, tenant_key_version bigint, wrap text)
+     ON CONFLICT (tenant_id, kind, name, version) DO UPDATE
+        SET key_id = excluded.key_id, tenant_key_version = excluded.tenant_key_version,
+            wrap = excluded.wrap`,
+    above.secrets,
+  );
 }
 
 /** The copying of wraps that a key service needs; nothing where the configuration has no backups. */
@@ -120,7 +200,8 @@ function parseRewrap(bytes: Buffer, name: string): Rewrap {
 }
 
 async function applyOne(client: ClientBase, rewrap: Rewrap): Promise<void> {
-  const { tenantId, erasedKeys, retired, shredKeys, subjectKeys } = rewrap;
+  const { tenantId, erasedKeys, retired, shredKeys, subjectKeys, above } = rewrap;
+  if (above !== undefined) await applyAbove(client, tenantId, above);
   await client.query(
     `INSERT INTO keys.shred_keys
        (tenant_id, shred_key_id, tenant_key_id, tenant_key_version, reserved)

@@ -2,7 +2,7 @@
 // A whole cell in this process for tests: real PostgreSQL, real key service, real ledger, real TLS
 // identities; the control plane is a pair of keys that signs what a test wants to deliver.
 import { createHash, type KeyObject, randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import {
@@ -35,6 +35,11 @@ import { CLIENT_ASSERTION_TYPE, signClientAssertion } from '@bailiwick/oidc';
 import { type TestDatabase, withTestDatabase } from '@bailiwick/postgres/testing';
 import { openLog } from '@bailiwick/telemetry';
 import { assembleCell, type Cell } from '../assemble.ts';
+import { CustodyFiles } from '../key-service/providers/custody-files.ts';
+import {
+  openProviderRegistry,
+  type ProviderRegistry,
+} from '../key-service/providers/provider-registry.ts';
 import { openLocalKeyRing } from '../keys/local-key-ring.ts';
 import { createSystemRandom, systemClock } from '../ports.ts';
 import { putAccounts } from '../tenants/account-store.ts';
@@ -188,6 +193,7 @@ export async function startTestCell(
         openLocalKeyRing({
           ...ports,
           ...{ cellId, keysUrl: database.keysUrl, directory: keysDirectory, backups: config },
+          providers: openTestProviders(keysDirectory),
         }),
     });
     const test = new RunningTestCell({ cell, directory, database, approvers, control, cellId });
@@ -202,6 +208,19 @@ export async function startTestCell(
     rmSync(directory, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** The cell's own provider in files, and tenants' custody files in `custody`. */
+function openTestProviders(directory: string): ProviderRegistry {
+  const custody = path.join(directory, 'custody');
+  mkdirSync(custody, { recursive: true, mode: 0o700 });
+  return openProviderRegistry({
+    clock: systemClock,
+    random: createSystemRandom(),
+    own: { kind: 'file', directory: path.join(directory, 'keys') },
+    files: new CustodyFiles(custody),
+    surroundings: { workload: 'test', identity: { certFile: '', keyFile: '' } },
+  });
 }
 
 interface RunningParts {

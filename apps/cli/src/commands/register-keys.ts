@@ -16,6 +16,8 @@ function registerSwitch(program: Command): void {
     .command('show <residency>')
     .description('the customer key and what stands under it, with their states')
     .action(lazy(async () => (await import('./key.ts')).runKeyShow));
+  registerVersions(key);
+  registerRequests(key);
   for (const verb of ['disable', 'enable'] as const) {
     key
       .command(`${verb} <residency> [keyId]`)
@@ -28,6 +30,54 @@ function registerSwitch(program: Command): void {
         }),
       );
   }
+}
+
+function registerRequests(key: Command): void {
+  key
+    .command('pen <file>')
+    .description('make the key that you sign requests with; prints what an operator pins')
+    .action(lazy(async () => (await import('./key-requests.ts')).runKeyPen));
+  key
+    .command('request <residency>')
+    .description('ask for what two people must sign, and sign it as the first')
+    .requiredOption('--kind <kind>', 'end, destroy, move or staleness')
+    .requiredOption('--pen <file>', 'your key for signing requests')
+    .option('--key <id>', 'destroy: which key')
+    .option('--version <number>', 'destroy: which version of it')
+    .option('--provider <name>', 'move: to which provider of the custody file')
+    .option('--ms <count>', 'staleness: milliseconds')
+    .option('--yes', 'do not ask')
+    .action(lazy(async () => (await import('./key-requests.ts')).runKeyRequest));
+  key
+    .command('approve <residency> <request>')
+    .description('sign somebody else’s request; the second signature has it carried out')
+    .requiredOption('--pen <file>', 'your key for signing requests')
+    .option('--yes', 'do not ask')
+    .action(lazy(async () => (await import('./key-requests.ts')).runKeyApprove));
+  key
+    .command('cancel <residency> <request>')
+    .description('take a request back')
+    .action(lazy(async () => (await import('./key-requests.ts')).runKeyCancel));
+  key
+    .command('requests <residency>')
+    .description('requests, who signed them, and what each would do')
+    .action(lazy(async () => (await import('./key-requests.ts')).runKeyRequests));
+}
+
+function registerVersions(key: Command): void {
+  key
+    .command('rotate <residency> <key>')
+    .description('a new version of a customer key or tenant key; data is not touched')
+    .option('--wait', 'until all is wrapped anew')
+    .action(lazy(async () => (await import('./key-requests.ts')).runKeyRotate));
+  key
+    .command('report <residency>')
+    .description('what each version still protects, and what could be destroyed')
+    .action(lazy(async () => (await import('./key-requests.ts')).runKeyReport));
+  key
+    .command('staleness <residency> <ms>')
+    .description('a shorter staleness, at once; 0 asks for every use')
+    .action(lazy(async () => (await import('./key-requests.ts')).runKeyStaleness));
 }
 
 function withSetUp(command: Command): Command {
