@@ -140,7 +140,8 @@ async function putAccounts(
       },
     );
     if (answer.status === 200) return true;
-    if (answer.status === 404) return undefined;
+    // Not heard of the tenant yet, or of any law.
+    if (answer.status === 404 || answer.status === 503) return undefined;
     throw new Error(`no accounts: ${answer.text}`);
   });
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // An identity in files, followed while they change: certificates renew themselves without a restart.
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFileSync, type Stats, unwatchFile, watchFile } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { PkiError } from './errors.ts';
 import { assertPrivate } from './files.ts';
+import { followFile } from './follow-file.ts';
 import type { SpiffeId } from './spiffe-id.ts';
 import { parseSvid } from './svid.ts';
 
@@ -101,10 +102,7 @@ export function followMaterial(
     for (const listener of listeners) listener(material);
   };
   const watched = [files.certFile, files.keyFile, files.bundleFile].filter((f) => f !== undefined);
-  const onStat = (now: Stats, before: Stats): void => {
-    if (now.mtimeMs !== before.mtimeMs || now.ino !== before.ino) reload();
-  };
-  for (const file of watched) watchFile(file, { interval: pollMs, persistent: false }, onStat);
+  const stops = watched.map((file) => followFile(file, { pollMs, onChange: reload }));
   return {
     current: () => material,
     context: () => context,
@@ -113,7 +111,7 @@ export function followMaterial(
       return () => listeners.delete(listener);
     },
     close() {
-      for (const file of watched) unwatchFile(file, onStat);
+      for (const stop of stops) stop();
       listeners.clear();
     },
   };

@@ -14,6 +14,7 @@ export {
   startEmbeddedServer,
 } from './embedded-server.ts';
 export { PostgresError, type PostgresErrorCode } from './errors.ts';
+export { type DatabaseFault, findDatabaseFault } from './fault.ts';
 export { createPostgresKeyRequestStore } from './key-request-store.ts';
 export { createPostgresKeyRotationStore } from './key-rotation-store.ts';
 export { createPostgresKeyStateStore } from './key-state-store.ts';

@@ -2,6 +2,7 @@
 // One table from code to status, and from any error to a problem document. A code that is not in the
 // table is a bug or a failure inside: 500 without internals.
 import { type Problem, type ProblemPlace, toProblemType } from '@bailiwick/contracts';
+import { type DatabaseFault, findDatabaseFault } from '@bailiwick/postgres';
 import { COLLECTION_PROBLEMS } from './collections/errors.ts';
 import type { DenialError } from './errors.ts';
 import { RECORD_PROBLEMS } from './records/errors.ts';
@@ -42,6 +43,11 @@ export const PROBLEMS: Readonly<Record<string, Entry>> = {
   CELL_MISDIRECTED: entry(421, 'the home of this residency is another cell'),
   CELL_OVERLOADED: entry(429, 'too much work is waiting'),
   CELL_DEADLINE_EXCEEDED: entry(503, 'the deadline passed before an answer was ready'),
+  CELL_DATABASE_UNAVAILABLE: entry(
+    503,
+    'the cell’s database does not answer; what was asked may or may not have been done',
+  ),
+  CELL_STORAGE_FULL: entry(503, 'the cell has no room left to write'),
   CELL_SHUTTING_DOWN: entry(503, 'the cell is stopping'),
   CELL_INTERNAL_FAULT: entry(500, 'the cell failed inside'),
   RESIDENCY_CLAIM_MISSING: entry(400, 'a residency claim is needed'),
@@ -138,7 +144,8 @@ export function toProblem(error: unknown): Problem {
     return { ...fromCode('CELL_INPUT_INVALID', 'see `errors`'), errors: places };
   }
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  const foreign = FOREIGN_CODES[code];
+  const fault = code in PROBLEMS ? undefined : findDatabaseFault(error);
+  const foreign = fault === undefined ? FOREIGN_CODES[code] : FAULT_CODES[fault];
   if (foreign !== undefined) return fromCode(foreign, '');
   const problem = fromCode(code, error.message);
   if ('places' in error && Array.isArray(error.places) && error.places.length > 0) {
@@ -163,6 +170,12 @@ export function toRetryAfter(error: unknown): string {
 export function isInternalFault(problem: Problem): boolean {
   return problem.status === 500;
 }
+
+const FAULT_CODES: Readonly<Record<DatabaseFault, string>> = {
+  unreachable: 'CELL_DATABASE_UNAVAILABLE',
+  full: 'CELL_STORAGE_FULL',
+  slow: 'CELL_DEADLINE_EXCEEDED',
+};
 
 const FOREIGN_CODES: Readonly<Record<string, string>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'CELL_BODY_TOO_LARGE',

@@ -151,8 +151,14 @@ export interface EntryWriter {
   prepare(tenantId: TenantId | undefined, draft: EntryDraft): PreparedEntry;
   /** SQL-side write of prepared entries; the caller's transaction has the tenant set. */
   insertPrepared(tx: import('pg').PoolClient, entries: readonly PreparedEntry[]): Promise<void>;
-  /** Resolves once a signed checkpoint covers the entry: transfers, key actions, erasures wait for it. */
-  awaitCheckpoint(entryId: EntryId, options: { readonly timeoutMs: number }): Promise<void>;
+  /**
+   * Resolves once a signed checkpoint covers the entry: transfers, key actions, erasures wait for it. An entry
+   * that another process wrote, or this one before it started, is found by its tenant.
+   */
+  awaitCheckpoint(
+    entryId: EntryId,
+    options: { readonly timeoutMs: number; readonly tenantId?: TenantId },
+  ): Promise<void>;
 }
 
 /** Conditions that the cell itself finds true of a person; a charter may name them under `conditions`. */

@@ -11,13 +11,6 @@ export {
   SignInRequestSchema,
 } from './account.ts';
 export {
-  AGREEMENT_PAYLOAD_TYPE,
-  type AgreementStatement,
-  AgreementStatementSchema,
-  checkAgreementStatement,
-  parseAgreementStatement,
-} from './agreement.ts';
-export {
   type AssessedFlow,
   type AssessedViolation,
   type AssessmentAnswer,

@@ -53,7 +53,8 @@ export function registerIdempotency(
       reply.statusCode < 400 && typeof payload === 'string' && payload.length <= ANSWER_LENGTH_MAX;
     const settled = isKept
       ? store.finish(hold, { status: reply.statusCode, body: payload })
-      : store.giveUp(hold);
+      : // A hold that cannot be given up ends by itself; the answer, which is a refusal, goes out all the same.
+        store.giveUp(hold).catch(() => undefined);
     settled.then(() => done(null, payload), done);
   });
 }

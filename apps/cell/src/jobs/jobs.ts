@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The cell's job queue: graphile-worker over tables of its own in schema `jobs`, one queue per cell and
 // no scheduler outside. Payloads carry ids only (invariant 7); a job finds everything else itself.
+
+import { EventEmitter } from 'node:events';
+import { setTimeout as wait } from 'node:timers/promises';
 import { parseTenantId, type TenantId } from '@bailiwick/kernel';
 import type { Database } from '@bailiwick/postgres';
 import type { Log, Meter } from '@bailiwick/telemetry';
-import { Logger, type Runner, run, runMigrations } from 'graphile-worker';
+import { Logger, type Runner, run, runMigrations, type WorkerEvents } from 'graphile-worker';
+import { createJobKeeper } from './job-keeper.ts';
 
 /** What a transfer's job carries. */
 export interface TransferJob {
@@ -30,6 +34,8 @@ export interface Jobs {
 const SCHEMA = 'jobs';
 const CONCURRENT_COUNT = 2;
 const POLL_MS = 1_000;
+/** Without it a failure to write down a job's end would be nobody's, and end the process. */
+const RELEASE_AT_ONCE = { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } };
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Makes the queue of a cell. */
@@ -37,6 +43,8 @@ export function createJobs(ports: JobPorts): Jobs {
   const { database, log, meter } = ports;
   const finished = meter.createCounter('bailiwick.jobs', { description: 'jobs by result' });
   let runner: Runner | undefined;
+  let isStopping = false;
+  const keeper = createJobKeeper({ database, log });
   // The queue keeps connections to itself for long; one that breaks is replaced by the pool.
   database.pool.on('connect', (client) => client.on('error', () => undefined));
   const options = {
@@ -62,16 +70,36 @@ export function createJobs(ports: JobPorts): Jobs {
       await runMigrations(options);
     },
     async start() {
-      runner = await run({
-        ...options,
-        concurrency: CONCURRENT_COUNT,
-        pollInterval: POLL_MS,
-        taskList: { transfer },
-      });
+      const events: WorkerEvents = new EventEmitter();
+      events.on('pool:create', ({ workerPool }) => keeper.holdFor(workerPool.id));
+      keeper.start();
+      const begin = async (): Promise<Runner> => {
+        const started = await run({
+          ...options,
+          events,
+          preset: RELEASE_AT_ONCE,
+          concurrency: CONCURRENT_COUNT,
+          pollInterval: POLL_MS,
+          taskList: { transfer },
+        });
+        // A queue that could not write down how a job ended gives itself up; another one takes its place.
+        started.promise.catch(() => undefined).finally(() => again(started));
+        return started;
+      };
+      const again = async (ended: Runner): Promise<void> => {
+        while (!isStopping && runner === ended) {
+          log.warn('the job queue has ended and is started again');
+          await wait(POLL_MS);
+          if (!isStopping) runner = await begin().catch(() => ended);
+        }
+      };
+      runner = await begin();
     },
     async stop() {
-      await runner?.stop();
+      isStopping = true;
+      await runner?.stop().catch(() => undefined);
       runner = undefined;
+      await keeper.stop();
     },
   };
 }

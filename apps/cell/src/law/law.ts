@@ -14,12 +14,6 @@ import {
   type OpenedBundle,
   openBundle,
 } from './bundle-check.ts';
-import {
-  DEPARTED_COUNT_MAX,
-  type Departed,
-  NOBODY_DEPARTED,
-  rememberDeparted,
-} from './departed.ts';
 import { type BundleInForce, createLawInForce } from './law-in-force.ts';
 import type { LawStore } from './law-store.ts';
 
@@ -59,7 +53,6 @@ class FollowedLaw implements CellLaw {
   readonly #listeners: BundleListener[] = [];
   #opened: OpenedBundle | undefined;
   #inForce: BundleInForce | undefined;
-  #departed: Departed = NOBODY_DEPARTED;
   #freshUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(ports: LawPorts, pinned: BundleTrust) {
@@ -94,7 +87,6 @@ class FollowedLaw implements CellLaw {
     const trust = this.#trustOf(stored.bundleKeys);
     const opened = openBundle(stored.envelope, trust);
     this.#opened = opened;
-    this.#departed = stored.departed ?? NOBODY_DEPARTED;
     this.#inForce = createLawInForce(opened, this.#ports);
     return true;
   }
@@ -102,22 +94,14 @@ class FollowedLaw implements CellLaw {
   async take(envelope: unknown): Promise<void> {
     const trust = this.#trust();
     const opened = openBundle(envelope, trust);
-    const change = checkChange(this.#opened, opened, trust, this.#departed);
-    const departed = rememberDeparted(this.#opened?.bundle, opened.bundle, this.#departed);
-    if (departed.tenants.length > DEPARTED_COUNT_MAX) {
-      throw new CellError('LAW_BUNDLE_REFUSED', 'too many tenants have left', {
-        details: { reason: 'departed' },
-      });
-    }
+    const change = checkChange(this.#opened, opened, trust);
     const inForce = createLawInForce(opened, {
       ...this.#ports,
       ...(this.#inForce === undefined ? {} : { before: this.#inForce }),
     });
     // Who follows does its work first (keys of new tenants, the entry): a law in force is one on record.
     for (const listener of this.#listeners) await listener(inForce, change);
-    const { bundleKeys } = opened.bundle.trust;
-    await this.#ports.store.write({ envelope, bundleKeys, departed });
-    this.#departed = departed;
+    await this.#ports.store.write({ envelope, bundleKeys: opened.bundle.trust.bundleKeys });
     this.#opened = opened;
     this.#inForce = inForce;
     // What was fresh was the law before this one.

@@ -14,6 +14,7 @@ import {
 import { createPostgresLogStore, type Database } from '@bailiwick/postgres';
 import type { Log } from '@bailiwick/telemetry';
 import type { EntryWriter } from '../services.ts';
+import { findBatchOf } from './entry-store.ts';
 import { CellEntryWriter } from './entry-writer.ts';
 import { GroupConnection, GroupWriter } from './group-writer.ts';
 import { COVERAGE_POLL_MS } from './limits.ts';
@@ -61,6 +62,8 @@ export function createCellLedger(options: CellLedgerOptions): CellLedger {
     group,
     awaitCovered: (batch, { timeoutMs }) =>
       awaitCovered({ store, sequencer, clock }, { batch, timeoutMs }),
+    findBatch: (tenantId, entryId) =>
+      database.withTenant(tenantId, (tx) => findBatchOf(tx, { tenantId, entryId })),
   });
   const prover = createProver(async (address) => {
     const tile = await store.readTile(epoch, address);

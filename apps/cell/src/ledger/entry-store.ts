@@ -64,6 +64,18 @@ export async function findEntries(
   return rows.map(toStored);
 }
 
+/** The batch of an entry; `undefined` when the tenant has no such entry. */
+export async function findBatchOf(
+  tx: PoolClient,
+  { tenantId, entryId }: { readonly tenantId: TenantId; readonly entryId: EntryId },
+): Promise<string | undefined> {
+  const { rows } = await tx.query<{ batch_id: string }>(
+    'SELECT batch_id FROM ledger.entries WHERE tenant_id = $1 AND entry_id = $2',
+    [tenantId, entryId],
+  );
+  return rows[0]?.batch_id;
+}
+
 /** The tenant's newest entries before an id, newest first (ids grow with time). */
 export async function listEntries(
   tx: PoolClient,

@@ -42,6 +42,8 @@ export interface EntryWriterOptions {
   readonly group: GroupWriter;
   /** Resolves once a signed checkpoint covers the batch. */
   readonly awaitCovered: (batch: BatchId, options: { readonly timeoutMs: number }) => Promise<void>;
+  /** The batch of a tenant's entry as it is stored; `undefined` when there is no such entry. */
+  readonly findBatch: (tenantId: TenantId, entryId: EntryId) => Promise<BatchId | undefined>;
 }
 
 export class CellEntryWriter implements EntryWriter {
@@ -83,12 +85,17 @@ export class CellEntryWriter implements EntryWriter {
     }
   }
 
-  async awaitCheckpoint(entryId: EntryId, options: { readonly timeoutMs: number }): Promise<void> {
-    const recent = this.#recent.findLast(({ entryIds }) => entryIds.includes(entryId));
-    if (recent === undefined) {
-      throw new LedgerError('LEDGER_ENTRY_UNKNOWN', 'the entry is not one of this process');
+  async awaitCheckpoint(
+    entryId: EntryId,
+    { timeoutMs, tenantId }: { readonly timeoutMs: number; readonly tenantId?: TenantId },
+  ): Promise<void> {
+    const recent = this.#recent.findLast(({ entryIds }) => entryIds.includes(entryId))?.batch;
+    // Who takes up what a process that died began finds its entries in the database only.
+    const batch = recent ?? (tenantId && (await this.#options.findBatch(tenantId, entryId)));
+    if (batch === undefined) {
+      throw new LedgerError('LEDGER_ENTRY_UNKNOWN', 'there is no such entry');
     }
-    await this.#options.awaitCovered(recent.batch, options);
+    await this.#options.awaitCovered(batch, { timeoutMs });
   }
 
   #remember(entryId: EntryId, batch: BatchId): void {

@@ -34,6 +34,8 @@ interface Known {
   readonly people: ReadonlySet<SubjectId>;
   readonly isUnverified: boolean;
   readonly loadedAtMs: number;
+  /** Since when others may have changed it unheard; it is read anew before the next request. */
+  readonly resetAtMs?: number;
 }
 
 const NOBODY: ReadonlySet<SubjectId> = new Set();
@@ -81,7 +83,10 @@ class RememberedOrders implements OrderBook {
       },
       onReset: () => {
         this.revision += 1;
-        this.#known.clear();
+        const resetAtMs = ports.clock.monotonicMs();
+        for (const [tenantId, known] of this.#known) {
+          if (known.resetAtMs === undefined) this.#known.set(tenantId, { ...known, resetAtMs });
+        }
       },
     });
   }
@@ -93,6 +98,7 @@ class RememberedOrders implements OrderBook {
 
   #current(tenantId: TenantId): Known | undefined {
     const known = this.#known.get(tenantId);
+    if (known?.resetAtMs !== undefined) return undefined;
     if (known === undefined || this.#ports.feed.isLive()) return known;
     const ageMs = this.#ports.clock.monotonicMs() - known.loadedAtMs;
     return ageMs < UNHEARD_MS_MAX ? known : undefined;
@@ -147,11 +153,17 @@ class RememberedOrders implements OrderBook {
   ): OrderInForce | 'unknown' | undefined {
     for (const one of [EVERY_TENANT, tenantId]) {
       const known = this.#known.get(one);
-      if (known === undefined || known.isUnverified) return 'unknown';
+      if (known === undefined || known.isUnverified || this.#isTooOld(known)) return 'unknown';
       const found = known.orders.find((order) => this.#speaksOf(order, flow));
       if (found !== undefined) return found;
     }
     return undefined;
+  }
+
+  /** What a request prepared when the feed still lived may serve it for as long as a feed may be unheard. */
+  #isTooOld({ resetAtMs }: Known): boolean {
+    if (resetAtMs === undefined) return false;
+    return this.#ports.clock.monotonicMs() - resetAtMs >= UNHEARD_MS_MAX;
   }
 
   #speaksOf(order: OrderFacts, flow: Parameters<Orders['find']>[1]): boolean {

@@ -239,7 +239,10 @@ async function deliver({ runtime, courier }: TransferPorts, transfer: TransferRo
   }
   // Decided again directly before it leaves; and INVARIANT 3: on record, under a signed checkpoint.
   await decide(runtime, transfer);
-  await runtime.entries.awaitCheckpoint(parseEntryId(entryId), { timeoutMs: CHECKPOINT_MS_MAX });
+  await runtime.entries.awaitCheckpoint(parseEntryId(entryId), {
+    timeoutMs: CHECKPOINT_MS_MAX,
+    tenantId,
+  });
   if (await hasNarrowed(runtime.database, transfer)) return withdraw(runtime, transfer);
   const remote = await courier.deliver(request.destination, statement);
   await runtime.database.withTenant(tenantId, async (tx) => {

@@ -70,8 +70,11 @@ const toSpiffeId = (suffix: string): string => `spiffe://${TRUST_DOMAIN}/${suffi
 export function createLayout(options: {
   readonly state: string;
   readonly firstPort: number;
+  /** Default: all four. */
+  readonly residencies?: readonly string[];
 }): Layout {
-  const { state, firstPort } = options;
+  const { state, firstPort, residencies } = options;
+  const places = PLACES.filter(({ residency }) => residencies?.includes(residency) ?? true);
   const at = (...parts: string[]): string => path.join(state, ...parts);
   return {
     state,
@@ -96,7 +99,7 @@ export function createLayout(options: {
       port: firstPort + 3,
       issuer: `http://127.0.0.1:${firstPort + 3}`,
     },
-    cells: PLACES.map(({ residency, jurisdiction, operator }, index) => {
+    cells: places.map(({ residency, jurisdiction, operator }, index) => {
       const port = firstPort + 10 * (index + 1);
       return {
         residency,

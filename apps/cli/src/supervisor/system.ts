@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole demonstration as real processes: started in parallel, ended in order and by id. A process
 // that ends by itself ends the demonstration, with the path of its log; nothing is restarted, because a
-// demonstration that hides a crash demonstrates nothing.
+// demonstration that hides a crash demonstrates nothing. Only who wants to see crashes survived (the crash
+// runs) has what ended started again, as a service manager would.
 import { createPublicKey, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
 import { type Authority, renewWhenDue } from '@bailiwick/pki';
 import type { EmbeddedServer } from '@bailiwick/postgres';
 import { CliError } from '../errors.ts';
@@ -33,12 +35,21 @@ import { writeLedgerPolicy } from './witnesses.ts';
 /** Two people who must agree before a border opens. */
 export const APPROVERS = ['privacy-officer', 'security-officer'] as const;
 
+/** A process of the demonstration as it runs now. */
+export interface SystemProcess {
+  /** `cell eu-de`, `key-service eu-de`, `database eu-de`, `control`, `database control`, `router`. */
+  readonly name: string;
+  readonly pid: number;
+}
+
 /** The running demonstration. */
 export interface System {
   readonly layout: Layout;
   readonly keys: PinnedKeys;
   /** Resolves with the reason when a process ended that should not have. */
   readonly broken: Promise<CliError>;
+  /** Who runs at this moment; who is being started again is not there. */
+  processes(): readonly SystemProcess[];
   stopControl(): Promise<void>;
   startControl(): Promise<void>;
   /** Ends everything. Safe to call twice. */
@@ -49,7 +60,13 @@ export interface SystemOptions {
   readonly layout: Layout;
   /** Told which part is ready, for a progress bar. */
   readonly onReady?: (what: string) => void;
+  /** Starts again what ends by itself. */
+  readonly isKeptAlive?: boolean;
 }
+
+/** How often a process that ended is started in vain before the whole is given up, and how far apart. */
+const RESTARTS_COUNT_MAX = 40;
+const RESTART_PAUSE_MS = 250;
 
 /** File of an approver's key in the demonstration. In real life it would be on that person's machine. */
 export function toApproverFile(layout: Layout, name: string): string {
@@ -85,8 +102,11 @@ class DemoSystem implements System {
   readonly broken: Promise<CliError>;
   readonly #onReady: (what: string) => void;
   readonly #release: () => void;
-  readonly #servers: EmbeddedServer[] = [];
+  readonly #isKeptAlive: boolean;
+  readonly #servers = new Map<string, EmbeddedServer>();
   readonly #children = new Map<string, Child>();
+  /** Restarts under way. */
+  readonly #restarts = new Set<Promise<void>>();
   #renewal: { stop(): void } | undefined;
   #tell: (error: CliError) => void = () => undefined;
   #stopping: Promise<void> | undefined;
@@ -96,6 +116,7 @@ class DemoSystem implements System {
     this.keys = keys;
     this.#onReady = options.onReady ?? (() => undefined);
     this.#release = release;
+    this.#isKeptAlive = options.isKeptAlive === true;
     this.broken = new Promise((resolve) => {
       this.#tell = resolve;
     });
@@ -118,7 +139,7 @@ class DemoSystem implements System {
   }
 
   async #startMiddle(): Promise<void> {
-    this.#watchServer(await startControlDatabase(this.layout), 'the control plane’s database');
+    await this.#startServer('control', () => startControlDatabase(this.layout));
     await this.startControl();
     const { directory } = this.layout.router;
     await this.#startChild('router', directory, 'apps/router/src/main.ts');
@@ -131,7 +152,7 @@ class DemoSystem implements System {
   }
 
   async #startCell(plan: CellPlan): Promise<void> {
-    this.#watchServer(await startCellDatabase(plan), `the database of ${plan.residency}`);
+    await this.#startServer(plan.residency, () => startCellDatabase(plan));
     await this.#startChild('key-service', plan.directory, 'apps/cell/src/key-service/main.ts');
     await this.#startChild('cell', plan.directory, 'apps/cell/src/main.ts');
   }
@@ -146,6 +167,13 @@ class DemoSystem implements System {
     await control?.stop();
   }
 
+  processes(): readonly SystemProcess[] {
+    return [
+      ...[...this.#servers].map(([of, { pid }]) => ({ name: `database ${of}`, pid })),
+      ...[...this.#children].map(([name, { pid }]) => ({ name, pid })),
+    ];
+  }
+
   async #startChild(kind: string, directory: string, entry: string): Promise<void> {
     if (this.#stopping !== undefined) throw new CliError('CLI_INTERRUPTED', 'interrupted');
     const place = directory.split('/').at(-1) ?? '';
@@ -157,27 +185,54 @@ class DemoSystem implements System {
       configFile: `${directory}/${configName}.yaml`,
       logFile: toLogFile(directory, kind),
     });
-    const key = kind === place ? kind : name;
-    this.#children.set(key, child);
+    this.#children.set(name, child);
     this.#onReady(name);
     void child.ended.then(() => {
       // Taken out of the table before it is stopped on purpose: then nobody is told.
-      if (this.#children.get(key) !== child || this.#stopping !== undefined) return;
-      this.#tell(
-        new CliError('CLI_CHILD_ENDED', `${name} has ended by itself`, {
-          hint: `its log is \`${child.plan.logFile}\``,
-        }),
-      );
+      if (this.#children.get(name) !== child || this.#stopping !== undefined) return;
+      this.#children.delete(name);
+      const hint = `its log is \`${child.plan.logFile}\``;
+      this.#onEnded(name, hint, () => this.#startChild(kind, directory, entry));
     });
   }
 
-  #watchServer(server: EmbeddedServer, name: string): void {
-    this.#servers.push(server);
-    this.#onReady(name);
+  async #startServer(of: string, start: () => Promise<EmbeddedServer>): Promise<void> {
+    const server = await start();
+    this.#servers.set(of, server);
+    this.#onReady(`database ${of}`);
     void server.ended.then(() => {
       if (this.#stopping !== undefined) return;
-      this.#tell(new CliError('CLI_CHILD_ENDED', `${name} has ended by itself`));
+      this.#servers.delete(of);
+      this.#onEnded(`the database of ${of}`, undefined, () => this.#startServer(of, start));
     });
+  }
+
+  #onEnded(name: string, hint: string | undefined, start: () => Promise<void>): void {
+    const ended = (problem: string): void => {
+      const more = hint === undefined ? {} : { hint };
+      this.#tell(new CliError('CLI_CHILD_ENDED', `${name} ${problem}`, more));
+    };
+    if (!this.#isKeptAlive) {
+      ended('has ended by itself');
+      return;
+    }
+    const restart = this.#restart(start)
+      .catch(() => ended('did not start again'))
+      .finally(() => this.#restarts.delete(restart));
+    this.#restarts.add(restart);
+  }
+
+  /** What it rests on may be down too: it is tried for a while. */
+  async #restart(start: () => Promise<void>): Promise<void> {
+    for (let attempt = 1; this.#stopping === undefined; attempt += 1) {
+      try {
+        await start();
+        return;
+      } catch (error) {
+        if (attempt === RESTARTS_COUNT_MAX) throw error;
+      }
+      await wait(RESTART_PAUSE_MS);
+    }
   }
 
   stop(): Promise<void> {
@@ -188,13 +243,14 @@ class DemoSystem implements System {
   /** Who serves first, then what they rest on. */
   async #stopAll(): Promise<void> {
     this.#renewal?.stop();
+    await Promise.all(this.#restarts);
     const children = [...this.#children];
     const isKeyService = (name: string): boolean => name.startsWith('key-service');
     const stopSome = (isWanted: (name: string) => boolean): Promise<unknown> =>
       Promise.all(children.filter(([name]) => isWanted(name)).map(([, child]) => child.stop()));
     await stopSome((name) => !isKeyService(name));
     await stopSome(isKeyService);
-    await Promise.all(this.#servers.map((server) => server.stop()));
+    await Promise.all([...this.#servers.values()].map((server) => server.stop()));
     this.#release();
   }
 }

@@ -41,9 +41,7 @@ export function toWitnessesConfig(layout: Layout, plan: CellPlan): object {
   const { cells, state } = layout;
   const others = cells.filter(({ cell }) => cell !== plan.cell);
   const start = cells.indexOf(plan);
-  const cosigners = Array.from({ length: COSIGNERS_COUNT }, (_, index) => {
-    return cells[(start + 1 + index) % cells.length];
-  }).filter((cell) => cell !== undefined);
+  const cosigners = [...cells.slice(start + 1), ...cells.slice(0, start)].slice(0, COSIGNERS_COUNT);
   return {
     keyFile: toSecretFile(plan.directory, 'witness-key.pem'),
     logs: others.map(toLedgerKey),
@@ -86,7 +84,7 @@ export function writeLedgerPolicy({ cells, state }: Layout): string {
     '# Add a witness of your own in a group of its own, and put both groups under the quorum.',
     ...cells.map((plan) => `log ${toLedgerKey(plan)}`),
     ...cells.map((plan) => `witness ${toWitnessName(plan)} ${toWitnessKey(plan)}`),
-    `group ${OPERATOR_NAME} ${COSIGNERS_COUNT} ${cells.map(toWitnessName).join(' ')}`,
+    `group ${OPERATOR_NAME} ${Math.min(COSIGNERS_COUNT, cells.length - 1)} ${cells.map(toWitnessName).join(' ')}`,
     `quorum ${OPERATOR_NAME}`,
   ];
   const file = path.join(state, POLICY_FILE);
