@@ -663,8 +663,9 @@ const PROBES: Readonly<Record<string, Probe>> = {
     expect(answer.status, answer.text).toBe(200);
     // The refusals to switch the victim's key are the asker's own entries and name what was asked for.
     const lines = answer.text.split('\n').filter((line) => line !== '');
+    const named = [victim.keyId, victim.keyRequestId];
     const others = lines.filter(
-      (line) => !line.includes(`${victim.keyId}`) || !line.includes('"kind\\":\\"key'),
+      (line) => !named.some((id) => line.includes(id)) || !line.includes('"kind\\":\\"key'),
     );
     expect(others.length).toBeGreaterThan(5);
     expectNothingOf({ ...answer, text: others.join('\n') });

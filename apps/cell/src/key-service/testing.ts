@@ -190,3 +190,39 @@ export function createTestCustody(stalenessMsMax = 60_000): TestCustody {
     },
   };
 }
+
+/** Custody over maps with the machine's clock and a provider of one's own, for measuring. */
+export function createTimedCustody(provider: CustomerKeyProvider): {
+  readonly custody: Custody;
+  /** What is added to the machine's clock. */
+  readonly clock: { shiftMs: number };
+  addTenant(): Promise<TenantId>;
+} {
+  const clock = {
+    shiftMs: 0,
+    nowMs: () => Date.now(),
+    monotonicMs: () => performance.now() + clock.shiftMs,
+  };
+  const random = createSeededRandom('timed custody');
+  const ports = {
+    cellId: parseCellId('eu-de/main'),
+    clock,
+    random,
+    store: createMemoryStore(),
+    rotations: {} as KeyRotationStore,
+    requests: {} as KeyRequestStore,
+    providers: createSingleRegistry({ clock, random }, provider),
+    erasable: createMemoryErasable(),
+    stalenessMsMax: 60_000,
+  };
+  const custody = new Custody(ports, () => undefined);
+  return {
+    custody,
+    clock,
+    async addTenant() {
+      const tenantId = parseTenantId(randomUUID());
+      await custody.provision(tenantId);
+      return tenantId;
+    },
+  };
+}
