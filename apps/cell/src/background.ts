@@ -14,6 +14,7 @@ import { type BundlePuller, createBundlePuller } from './law/bundle-puller.ts';
 import { createCanaryReports } from './law/canary-reports.ts';
 import type { CellLedger } from './ledger/cell-ledger.ts';
 import { createEntryIndexer } from './ledger/entry-index.ts';
+import { createBodyForgetter } from './ledger/forget-bodies.ts';
 import { createRollups } from './rollups/rollups.ts';
 import type { CellRuntime } from './runtime.ts';
 import { createCourier } from './transfers/courier.ts';
@@ -64,6 +65,12 @@ export async function createBackground(ports: BackgroundPorts): Promise<Backgrou
   const { epoch } = ledger;
   const readHeadSize = async (): Promise<number> => (await ledger.store.readHead(epoch)).size;
   const indexer = createEntryIndexer({ database, epoch, readHeadSize, listTenants, log });
+  const { bodiesKeptDays: keepDays } = config.ledger;
+  const { entries } = runtime;
+  const bodies =
+    keepDays === undefined
+      ? undefined
+      : createBodyForgetter({ database, entries, clock, log, listTenants, keepDays });
   await jobs.prepare();
   let isQuiet = false;
   return {
@@ -76,6 +83,7 @@ export async function createBackground(ports: BackgroundPorts): Promise<Backgrou
       forgetter.start();
       rounds.start();
       indexer.start();
+      bodies?.start();
       void ports.whenServing
         .then(() => (isQuiet ? undefined : jobs.start()))
         .catch((error: unknown) => log.error('jobs could not be started', { error }));
@@ -86,6 +94,7 @@ export async function createBackground(ports: BackgroundPorts): Promise<Backgrou
       canaryReports.stop();
       forgetter.stop();
       await Promise.all([puller.stop(), announcer.stop(), rounds.stop(), indexer.stop()]);
+      await bodies?.stop();
     },
     drain: () => jobs.stop(),
     close: () => courier.close(),

@@ -73,7 +73,7 @@ export async function registerPublicRoutes(
   registerStandingRoutes(app, runtime);
   registerHoldRoutes(app, runtime);
   registerOrderRoutes(app, runtime);
-  registerLedgerRoutes(app, runtime, ledger);
+  registerLedgerRoutes(app, runtime, ledger, witnesses.listTimes);
   registerEntrySearchRoutes(app, runtime, {
     ledger,
     tokenKey: runtime.secrets.macKey,

@@ -93,7 +93,12 @@ export interface CellConfig {
     readonly approvers: readonly { readonly name: string; readonly key: string }[];
     readonly threshold: number;
   };
-  readonly ledger: { readonly keyFile: string; readonly epoch: number };
+  readonly ledger: {
+    readonly keyFile: string;
+    readonly epoch: number;
+    /** Days that bodies of reads, decisions, refusals and the like are kept; absent: for ever. */
+    readonly bodiesKeptDays?: number;
+  };
   /** Absent: nobody cosigns this cell's checkpoints, and it cosigns nobody's. */
   readonly witnesses?: WitnessesConfig;
   /** Absent: no backups are taken, and the ledger is not copied out of the database. */
@@ -216,7 +221,11 @@ export const CellConfigSchema: TSchema = Type.Object(
       strict,
     ),
     ledger: Type.Object(
-      { keyFile: Path, epoch: Count({ default: 1, maximum: 1_000_000 }) },
+      {
+        keyFile: Path,
+        epoch: Count({ default: 1, maximum: 1_000_000 }),
+        bodiesKeptDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 36_500 })),
+      },
       strict,
     ),
     witnesses: Type.Optional(WitnessesConfigSchema),

@@ -61,10 +61,17 @@ export interface InclusionProofsAnswer {
 /** A stored row that is not what the ledger says. */
 export interface LedgerCheckProblem {
   /** `older`: a whole older row was put back. */
-  readonly problem: 'older' | 'changed' | 'unrecorded' | 'returned' | 'missing' | 'entry-changed';
+  readonly problem:
+    | 'older'
+    | 'changed'
+    | 'unrecorded'
+    | 'returned'
+    | 'missing'
+    | 'entry-changed'
+    | 'instant-implausible';
   readonly record?: string;
   readonly version?: number;
-  /** The last write on record; for `entry-changed` the entry itself. */
+  /** The last write on record; for `entry-changed` and `instant-implausible` the entry itself. */
   readonly entry?: string;
   readonly entryVersion?: number;
 }

@@ -3,7 +3,7 @@
 // row taken away or invented, a body changed. Method: a real record store; the database's owner forges.
 import type { LedgerCheckAnswer } from '@bailiwick/contracts';
 import type { TenantId } from '@bailiwick/kernel';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Caller, createCaller } from '../records/testing/caller.ts';
 import { openRecordCell, type RecordCell } from '../records/testing/record-cell.ts';
 import { CUSTOMERS } from '../records/testing/shop.ts';
@@ -114,6 +114,39 @@ describe('the ledger check', () => {
         WHERE entry_id = '${entryId}'`,
     );
     expect(problems).toContainEqual({ problem: 'entry-changed', entry: entryId });
+  });
+
+  it('names entries that are dated outside of the cosigned times around them', async () => {
+    const head = await cell.ledger.store.readHead(1);
+    const nowSeconds = Math.floor(Date.now() / 1000);
+    const clean = await checkRows(cell, tenantId, [{ size: head.size, atSeconds: nowSeconds }]);
+    expect(clean.problems).toEqual([]);
+    // A witness saw the whole log an hour ago: none of it can have been made since.
+    const seen = [{ size: head.size, atSeconds: nowSeconds - 3_600 }];
+    const { problems, problemsCount } = await checkRows(cell, tenantId, seen);
+    expect(problemsCount).toBeGreaterThanOrEqual(11);
+    expect(new Set(problems.map(({ problem }) => problem))).toEqual(
+      new Set(['instant-implausible']),
+    );
+    // A witness saw nothing of it in an hour from now: all of it claims to be older than it is.
+    const unseen = [{ size: 0, atSeconds: nowSeconds + 3_600 }];
+    expect((await checkRows(cell, tenantId, unseen)).problemsCount).toBe(problemsCount);
+  });
+
+  it('names a changed entry of any kind', async () => {
+    expect((await shop('GET', `customers/records/${recordIds[0]}`)).status).toBe(200);
+    await vi.waitFor(
+      async () => expect((await cell.ledger.store.readHead(1)).size).toBeGreaterThan(11),
+      { timeout: 10_000, interval: 20 },
+    );
+    const [read] = await cell.testDatabase.asOwner<{ entry_id: string }>(
+      `SELECT entry_id FROM ledger.entries WHERE kind NOT IN ('write', 'delete') AND tenant_id = '${tenantId}' LIMIT 1`,
+    );
+    expect(read?.entry_id).toBeDefined();
+    const { problems } = await checkForged(
+      `UPDATE ledger.entries SET salt = sha256('x') WHERE entry_id = '${read?.entry_id}'`,
+    );
+    expect(problems).toEqual([{ problem: 'entry-changed', entry: read?.entry_id }]);
   });
 
   it('does not show one tenant the rows of another', async () => {

@@ -7,17 +7,19 @@ import {
   type LedgerCheckProblem,
 } from '@bailiwick/contracts';
 import { parseTenantId, type TenantId } from '@bailiwick/kernel';
-import type { RowProblem, RowWrite } from '@bailiwick/ledger';
+import type { CosignedTime, RowProblem, RowWrite } from '@bailiwick/ledger';
 import type { Database } from '@bailiwick/postgres';
 import { listRows } from '../records/record-store.ts';
 import { digestRow } from '../records/row.ts';
 import type { CellLedger } from './cell-ledger.ts';
+import { checkEntries } from './check-entries.ts';
 import { readWriteHistory } from './entry-store.ts';
 
-/** Checks all rows of a tenant, in one snapshot: rows and their entries are written together. */
+/** Checks all rows and entries of a tenant, in one snapshot: rows and their entries are written together. */
 export async function checkRows(
   ports: { readonly database: Database; readonly ledger: Pick<CellLedger, 'epoch' | 'store'> },
   asked: TenantId,
+  times: readonly CosignedTime[] = [],
 ): Promise<LedgerCheckAnswer> {
   const { database, ledger } = ports;
   const tenantId = parseTenantId(asked);
@@ -42,6 +44,12 @@ export async function checkRows(
     for await (const problem of history.check(rows())) {
       problemsCount += 1;
       if (problems.length < LEDGER_CHECK_PROBLEMS_COUNT_MAX) problems.push(toRowProblem(problem));
+    }
+    const told = new Set<string | undefined>(changedEntries);
+    for await (const problem of checkEntries(tx, ledger, times)) {
+      if (told.has(problem.entry)) continue;
+      problemsCount += 1;
+      if (problems.length < LEDGER_CHECK_PROBLEMS_COUNT_MAX) problems.push(problem);
     }
     await tx.query('COMMIT');
     isBroken = false;

@@ -2,7 +2,7 @@
 // Makes the index that entries are found by, behind the log and each tenant's under its own row security.
 // Positions are taken up in the order of the log, so "everything below this size is in it" is one number.
 import { parseTenantId, type TenantId } from '@bailiwick/kernel';
-import type { EntryBody } from '@bailiwick/ledger';
+import { BATCH_ENTRIES_COUNT_MAX, type EntryBody } from '@bailiwick/ledger';
 import type { Database } from '@bailiwick/postgres';
 import type { Log } from '@bailiwick/telemetry';
 import type { PoolClient } from 'pg';
@@ -58,7 +58,9 @@ export async function stepEntryIndex(
     const last = batches.at(-1);
     if (last === undefined) return state;
     const rows = await readRows(tx, batches);
-    await writeMarked(tx, { tenantId, epoch }, toMarked(batches, rows));
+    const marked = toMarked(batches, rows);
+    await writePages(tx, { tenantId, epoch }, marked);
+    await writePostings(tx, { tenantId, epoch }, marked.byMark);
     const size = Number(last.first_index) + last.entries_count;
     await tx.query('UPDATE ledger.entry_marked SET size = $3 WHERE tenant_id = $1 AND epoch = $2', [
       tenantId,
@@ -192,10 +194,10 @@ function toBytes(offsets: readonly number[]): Buffer {
   return bytes;
 }
 
-async function writeMarked(
+async function writePages(
   tx: PoolClient,
   place: { readonly tenantId: TenantId; readonly epoch: number },
-  { all, times, byMark }: Marked,
+  { all, times }: Marked,
 ): Promise<void> {
   const { tenantId, epoch } = place;
   const pages = [...all];
@@ -219,6 +221,13 @@ async function writeMarked(
       pages.map(([, offsets]) => toBytes(offsets)),
     ],
   });
+}
+
+async function writePostings(
+  tx: PoolClient,
+  { tenantId, epoch }: { readonly tenantId: TenantId; readonly epoch: number },
+  byMark: ReadonlyMap<bigint, Pages>,
+): Promise<void> {
   const postings = [...byMark].flatMap(([mark, own]) =>
     [...own].map(([page, offsets]) => ({ mark: String(mark), page, bytes: toBytes(offsets) })),
   );
@@ -238,6 +247,41 @@ async function writeMarked(
       postings.map(({ bytes }) => bytes),
     ],
   });
+}
+
+/** Makes the postings of some pages anew, from the bodies that are still there. */
+export async function remarkPages(
+  tx: PoolClient,
+  options: {
+    readonly tenantId: TenantId;
+    readonly epoch: number;
+    readonly pages: ReadonlySet<number>;
+  },
+): Promise<void> {
+  const { tenantId, epoch } = options;
+  const { size } = await lockState(tx, { tenantId, epoch });
+  const pages = [...options.pages].filter((page) => page * INDEX_PAGE_WIDTH < size);
+  await tx.query(
+    `DELETE FROM ledger.entry_postings
+      WHERE tenant_id = $1 AND epoch = $2 AND page = ANY ($3::bigint[])`,
+    [tenantId, epoch, pages],
+  );
+  for (const page of pages) {
+    const start = page * INDEX_PAGE_WIDTH;
+    const { rows: batches } = await tx.query<BatchRow>(
+      `SELECT batch_id, first_index, entries_count FROM ledger.batches
+        WHERE epoch = $1 AND first_index > $2 AND first_index < $3`,
+      [epoch, start - BATCH_ENTRIES_COUNT_MAX, Math.min(size, start + INDEX_PAGE_WIDTH)],
+    );
+    const rows = (await readRows(tx, batches)).filter(({ body }) => body !== null);
+    const { byMark } = toMarked(batches, rows);
+    for (const [mark, own] of byMark) {
+      const offsets = own.get(page);
+      if (offsets === undefined) byMark.delete(mark);
+      else byMark.set(mark, new Map([[page, offsets]]));
+    }
+    await writePostings(tx, { tenantId, epoch }, byMark);
+  }
 }
 
 /** Keeps the index of all tenants close behind the log. */

@@ -125,7 +125,8 @@ export interface WritesOnRecord {
   readonly changedEntries: readonly EntryId[];
 }
 
-interface WriteRow {
+/** An entry with its body, as it is stored; without a position while it waits for one. */
+export interface WriteRow {
   readonly entry_id: EntryId;
   readonly index: string | null;
   readonly salt: Buffer;
@@ -165,13 +166,31 @@ export async function readWriteHistory(
   return { history, entriesCount, changedEntries };
 }
 
+/** All of the tenant's entries that have bodies and positions, in the order of the log. */
+export async function* streamPlaced(tx: PoolClient, epoch: number): AsyncGenerator<WriteRow> {
+  await tx.query(
+    `DECLARE placed_entries NO SCROLL CURSOR FOR
+     SELECT ${COLUMNS} FROM ledger.entries e
+       JOIN ledger.batches b ON b.batch_id = e.batch_id AND b.epoch = ${Number(epoch)}
+      WHERE ${OF_TENANT} AND e.body IS NOT NULL ORDER BY b.first_index, e.batch_offset`,
+  );
+  for (;;) {
+    const { rows } = await tx.query<WriteRow>(`FETCH ${CURSOR_PAGE_COUNT} FROM placed_entries`);
+    yield* rows;
+    if (rows.length < CURSOR_PAGE_COUNT) break;
+  }
+  await tx.query('CLOSE placed_entries');
+}
+
 /** Kinds of entries that tell of writes. */
-const WRITE_KINDS = (['write', 'delete', 'transfer', 'delivery', 'erasure'] satisfies EntryKind[])
+export const WRITE_KINDS: string = (
+  ['write', 'delete', 'transfer', 'delivery', 'erasure'] satisfies EntryKind[]
+)
   .map((kind) => `'${kind}'`)
   .join(', ');
 
 /** Holds bodies against the log's bundles; read in the order of the log, each bundle is read once. */
-function createLeafCheck(ledger: {
+export function createLeafCheck(ledger: {
   readonly epoch: number;
   readonly store: LogStore;
 }): (row: WriteRow) => Promise<boolean> {

@@ -40,3 +40,7 @@ export const SEARCH_CATCH_UP_MS = 50;
 /** Pages of the index that are read at once, and at most for one answer. */
 export const SEARCH_PAGES_COUNT = 16;
 export const SEARCH_PAGES_COUNT_MAX = 256;
+
+/** Bodies that are forgotten in one transaction, and how often what is past its term is looked for. */
+export const FORGET_BATCH_COUNT_MAX = 5_000;
+export const FORGET_INTERVAL_MS = 3_600_000;

@@ -19,6 +19,7 @@ import {
 } from '@bailiwick/contracts';
 import { parseEntryId, type TenantId } from '@bailiwick/kernel';
 import {
+  type CosignedTime,
   LedgerError,
   parseTilePath,
   toBodyLine,
@@ -45,11 +46,12 @@ export function registerLedgerRoutes(
   app: FastifyInstance,
   services: CellServices,
   ledger: CellLedger,
+  listTimes: () => Promise<readonly CosignedTime[]> = async () => [],
 ): void {
   registerLogRoutes(app, ledger);
   registerEntryRoutes(app, services, ledger);
   registerProofRoutes(app, services, ledger);
-  registerCheckRoutes(app, services, ledger);
+  registerCheckRoutes(app, services, { ledger, listTimes });
 }
 
 function registerLogRoutes(app: FastifyInstance, ledger: CellLedger): void {
@@ -220,20 +222,31 @@ function registerProofRoutes(
 function registerCheckRoutes(
   app: FastifyInstance,
   services: CellServices,
-  ledger: CellLedger,
+  {
+    ledger,
+    listTimes,
+  }: {
+    readonly ledger: CellLedger;
+    readonly listTimes: () => Promise<readonly CosignedTime[]>;
+  },
 ): void {
   app.post(
     '/v1/ledger/checks',
     {
       config: { ...own, idempotency: 'none', priority: 'bulk' },
       schema: {
-        summary: 'Holds the tenant’s stored rows against the ledger; names rows that differ',
+        summary:
+          'Holds the tenant’s stored rows and entries against the ledger; names what differs',
         tags: ['ledger'],
         response: { 200: LedgerCheckAnswerSchema, default: ProblemSchema },
       },
     },
-    (request): Promise<LedgerCheckAnswer> =>
-      checkRows({ database: services.database, ledger }, request.credential.tenantId),
+    async (request): Promise<LedgerCheckAnswer> =>
+      checkRows(
+        { database: services.database, ledger },
+        request.credential.tenantId,
+        await listTimes(),
+      ),
   );
 }
 

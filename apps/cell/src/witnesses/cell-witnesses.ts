@@ -3,7 +3,16 @@
 import { createPrivateKey } from 'node:crypto';
 import type { CellConfig } from '@bailiwick/contracts';
 import type { Clock, Random } from '@bailiwick/kernel';
-import { createCosigner, createWitness, parseVerifierKey, type Witness } from '@bailiwick/ledger';
+import {
+  type CosignedTime,
+  createCosigner,
+  createWitness,
+  LedgerError,
+  parseVerifierKey,
+  type VerifierKey,
+  verifyCheckpoint,
+  type Witness,
+} from '@bailiwick/ledger';
 import type { Identity } from '@bailiwick/pki';
 import { createPostgresWitnessStore, type Database } from '@bailiwick/postgres';
 import type { Log } from '@bailiwick/telemetry';
@@ -11,7 +20,7 @@ import { readSecretFile } from '../config.ts';
 import { CellError } from '../errors.ts';
 import type { CellLaw } from '../law/law.ts';
 import type { CellLedger } from '../ledger/cell-ledger.ts';
-import { type CosignedCheckpoint, findCosigned } from './cosigned-store.ts';
+import { type CosignedCheckpoint, findCosigned, listCosignedNotes } from './cosigned-store.ts';
 import { openWitnessClient, type WitnessClient } from './witness-client.ts';
 import { createWitnessRounds, type WitnessRounds } from './witness-rounds.ts';
 
@@ -28,6 +37,8 @@ export interface CellWitnesses {
   readonly clients: readonly WitnessClient[];
   /** Cosignatures that a checkpoint should have. */
   readonly quorum: number;
+  /** Times at which witnesses cosigned this ledger, each with its size, by their own signatures. */
+  listTimes(): Promise<readonly CosignedTime[]>;
   /** This cell's newest checkpoint with cosignatures. */
   findCosigned(): Promise<CosignedCheckpoint | undefined>;
 }
@@ -63,6 +74,11 @@ export function openCellWitnesses(
     clients,
     quorum,
     findCosigned: () => findCosigned(database, { epoch, quorum }),
+    async listTimes() {
+      const keys = cosigners.map(({ key }) => parseVerifierKey(key));
+      const notes = await listCosignedNotes(database, epoch);
+      return notes.flatMap((note) => toTimes(note, { log: ledger.verifierKey, witnesses: keys }));
+    },
   };
 }
 
@@ -82,4 +98,20 @@ function openWitness({
   }
   const store = createPostgresWitnessStore(database.pool);
   return createWitness({ cosigner, logs: logs.map(parseVerifierKey), store, clock });
+}
+
+/** What the witnesses said of one note; of a note that does not verify nothing is believed. */
+function toTimes(
+  note: string,
+  keys: { readonly log: VerifierKey; readonly witnesses: readonly VerifierKey[] },
+): readonly CosignedTime[] {
+  try {
+    const { size, signers } = verifyCheckpoint(note, keys);
+    return signers.flatMap(({ atSeconds }) =>
+      atSeconds === undefined ? [] : [{ size, atSeconds }],
+    );
+  } catch (error) {
+    if (error instanceof LedgerError) return [];
+    throw error;
+  }
 }

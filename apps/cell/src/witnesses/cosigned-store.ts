@@ -29,6 +29,19 @@ export async function saveCosigned(
   });
 }
 
+/** Notes of what is kept of an epoch: of each hour the newest for each number of cosignatures. */
+export async function listCosignedNotes(
+  { pool }: Database,
+  epoch: number,
+): Promise<readonly string[]> {
+  const { rows } = await pool.query<{ note: string }>({
+    name: 'cosigned-list',
+    text: 'SELECT note FROM ledger.cosigned WHERE epoch = $1 ORDER BY size, hour',
+    values: [epoch],
+  });
+  return rows.map(({ note }) => note);
+}
+
 /** The newest checkpoint with a quorum, or, while there is none, the newest with the most cosignatures. */
 export async function findCosigned(
   { pool }: Database,
