@@ -14,6 +14,7 @@ export default defineConfig({
           name: 'unit',
           include: [
             '{packages,adapters,apps}/*/src/**/*.test.ts',
+            'drills/src/**/*.test.ts',
             'tests/architecture/**/*.test.ts',
           ],
           exclude: [...NEVER, '**/*.system.test.ts'],

@@ -12,6 +12,7 @@ import {
   type Identity,
   type IdentityFiles,
   openIdentity,
+  type SpiffeId,
 } from '@bailiwick/pki';
 import { openTransport, type Transport, unwrap } from '@bailiwick/sdk';
 import type { ClientConfig, ConfiguredCell } from './config.ts';
@@ -19,6 +20,7 @@ import { CliError } from './errors.ts';
 
 /** What an operator may do. */
 export interface Operator {
+  readonly spiffeId: SpiffeId;
   readonly control: Transport;
   /** A cell's internal listener. */
   cell(cell: Pick<ConfiguredCell, 'internal'>): Transport;
@@ -46,6 +48,7 @@ export function openOperator(options: OperatorOptions): Operator {
     return transport;
   };
   return {
+    spiffeId: identity.spiffeId,
     control: open(options.control),
     cell: ({ internal }) => open(internal),
     async close() {

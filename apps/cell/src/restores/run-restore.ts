@@ -20,7 +20,7 @@ import { findRestore } from './restore-store.ts';
 import { applyRewraps } from './rewraps.ts';
 
 export interface RestorePorts {
-  readonly config: CellConfig;
+  readonly config: Pick<CellConfig, 'cell'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly vault: BackupVault;

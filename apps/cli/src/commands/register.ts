@@ -400,4 +400,33 @@ function registerOperation(program: Command): void {
     .option('--replay-only', 'the database was restored by other tools: replay what happened since')
     .option('--approvals <file>', 'two people’s signatures: serve without what witnesses cosigned')
     .action(lazy(async () => (await import('./restore.ts')).runRestore));
+  program
+    .command('drill <name>')
+    .description(
+      'practise a bad day on a system of its own, with signed evidence: isolation, misrouted, key-revoked, key-outage, control-plane-lost, mechanism-suspended, cell-lost, restore, leak; `short` or `all`',
+    )
+    .option(
+      '--evidence <folder>',
+      'where the signed evidence goes (default: in the state directory)',
+    )
+    .action(lazy(async () => (await import('./drill.ts')).runDrill));
+  program
+    .command('restore-approve <hash>')
+    .description('sign, as one of two, that a restored cell may serve without its witnesses’ word')
+    .requiredOption('--epoch <number>', 'the epoch that begins, as the restore told')
+    .requiredOption('--key <file>', 'private key of an approver that the cell has pinned')
+    .requiredOption('--output <file>', 'list of approvals; yours is added')
+    .option('--yes', 'do not ask')
+    .action(lazy(async () => (await import('./restore-approve.ts')).runRestoreApprove));
+  const cell = program.command('cell').description('cells, as an operator makes them');
+  cell
+    .command('new <blueprint>')
+    .description('make a cell: keys, identities, database, configuration, self-tests')
+    .requiredOption('--output <directory>', 'a directory that is not there yet')
+    .requiredOption('--pins-from <file>', '`cell.yaml` of a cell whose pinned keys it shall have')
+    .option(
+      '--authority <directory>',
+      'authority of the trust domain (default: of the demonstration)',
+    )
+    .action(lazy(async () => (await import('./cell.ts')).runCellNew));
 }

@@ -18,6 +18,14 @@ export interface ChildPlan {
   readonly entry: string;
   readonly configFile: string;
   readonly logFile: string;
+  /** What a drill loads into the process to see what it does. */
+  readonly instrument?: Instrument | undefined;
+}
+
+/** Flags and variables of a drill's processes. */
+export interface Instrument {
+  readonly flags: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 /** A running process. */
@@ -59,13 +67,21 @@ export async function startChild(plan: ChildPlan): Promise<Child> {
     const args = ['--config', plan.configFile, '--parent-pid', String(process.pid)];
     child = spawn(
       '/bin/sh',
-      ['-c', NO_CORE_DUMP, process.execPath, ...RUNTIME_FLAGS, script, ...args],
+      [
+        '-c',
+        NO_CORE_DUMP,
+        process.execPath,
+        ...RUNTIME_FLAGS,
+        ...(plan.instrument?.flags ?? []),
+        script,
+        ...args,
+      ],
       {
         cwd: path.dirname(plan.configFile),
         stdio: ['ignore', 'pipe', log],
         // A group of its own: Ctrl-C at the terminal reaches the supervisor alone, which ends all in order.
         detached: true,
-        env: toEnvironment(),
+        env: { ...toEnvironment(), ...plan.instrument?.environment },
       },
     );
   } finally {

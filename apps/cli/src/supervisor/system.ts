@@ -9,7 +9,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { type Authority, renewWhenDue } from '@bailiwick/pki';
 import type { EmbeddedServer } from '@bailiwick/postgres';
 import { CliError } from '../errors.ts';
-import { type Child, startChild } from './child.ts';
+import { type Child, type Instrument, startChild } from './child.ts';
 import {
   type PinnedKeys,
   toLogFile,
@@ -52,6 +52,10 @@ export interface System {
   processes(): readonly SystemProcess[];
   stopControl(): Promise<void>;
   startControl(): Promise<void>;
+  /** Ends a cell, its key service and its database at once, as a machine that burns does. */
+  loseCell(residency: string): Promise<void>;
+  /** Starts a cell again; `beforeServing` runs when its database is there and nothing else is. */
+  startCell(residency: string, beforeServing?: (ownerUrl: string) => Promise<void>): Promise<void>;
   /** Ends everything. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -62,6 +66,8 @@ export interface SystemOptions {
   readonly onReady?: (what: string) => void;
   /** Starts again what ends by itself. */
   readonly isKeptAlive?: boolean;
+  /** For drills: loaded into every process. */
+  readonly instrument?: Instrument;
 }
 
 /** How often a process that ended is started in vain before the whole is given up, and how far apart. */
@@ -103,6 +109,7 @@ class DemoSystem implements System {
   readonly #onReady: (what: string) => void;
   readonly #release: () => void;
   readonly #isKeptAlive: boolean;
+  readonly #instrument: Instrument | undefined;
   readonly #servers = new Map<string, EmbeddedServer>();
   readonly #children = new Map<string, Child>();
   /** Restarts under way. */
@@ -117,6 +124,7 @@ class DemoSystem implements System {
     this.#onReady = options.onReady ?? (() => undefined);
     this.#release = release;
     this.#isKeptAlive = options.isKeptAlive === true;
+    this.#instrument = options.instrument;
     this.broken = new Promise((resolve) => {
       this.#tell = resolve;
     });
@@ -151,10 +159,34 @@ class DemoSystem implements System {
     await this.#startChild('identity-provider', directory, entry);
   }
 
-  async #startCell(plan: CellPlan): Promise<void> {
+  async #startCell(
+    plan: CellPlan,
+    beforeServing?: (ownerUrl: string) => Promise<void>,
+  ): Promise<void> {
     await this.#startServer(plan.residency, () => startCellDatabase(plan));
+    await beforeServing?.(this.#servers.get(plan.residency)?.url ?? '');
     await this.#startChild('key-service', plan.directory, 'apps/cell/src/key-service/main.ts');
     await this.#startChild('cell', plan.directory, 'apps/cell/src/main.ts');
+  }
+
+  async loseCell(residency: string): Promise<void> {
+    for (const kind of ['cell', 'key-service']) {
+      const child = this.#children.get(`${kind} ${residency}`);
+      this.#children.delete(`${kind} ${residency}`);
+      await child?.kill();
+    }
+    const server = this.#servers.get(residency);
+    this.#servers.delete(residency);
+    await server?.stop();
+  }
+
+  async startCell(
+    residency: string,
+    beforeServing?: (ownerUrl: string) => Promise<void>,
+  ): Promise<void> {
+    const plan = this.layout.cells.find((one) => one.residency === residency);
+    if (plan === undefined) throw new Error('assertion failed: there is such a cell');
+    await this.#startCell(plan, beforeServing);
   }
 
   async startControl(): Promise<void> {
@@ -184,6 +216,7 @@ class DemoSystem implements System {
       entry,
       configFile: `${directory}/${configName}.yaml`,
       logFile: toLogFile(directory, kind),
+      instrument: this.#instrument,
     });
     this.#children.set(name, child);
     this.#onReady(name);
@@ -201,7 +234,7 @@ class DemoSystem implements System {
     this.#servers.set(of, server);
     this.#onReady(`database ${of}`);
     void server.ended.then(() => {
-      if (this.#stopping !== undefined) return;
+      if (this.#servers.get(of) !== server || this.#stopping !== undefined) return;
       this.#servers.delete(of);
       this.#onEnded(`the database of ${of}`, undefined, () => this.#startServer(of, start));
     });
