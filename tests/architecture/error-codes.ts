@@ -24,7 +24,7 @@ export const ROOM_WORDS: readonly string[] = [
   ],
   ...['IDEMPOTENCY', 'IMPORT', 'KERNEL', 'KEY', 'KEYS', 'LAW', 'LEDGER', 'OIDC', 'ORIGIN', 'PEER'],
   ...['PKI', 'POLICY', 'POSTGRES', 'RECORD', 'RESIDENCY', 'ROUTER', 'SDK', 'TRANSFER', 'WITNESS'],
-  ...['HOLD', 'RESTORE', 'ORDER', 'STANDING'],
+  ...['ERASURE', 'HOLD', 'ORDER', 'REQUEST', 'RESTORE', 'RETENTION', 'STANDING'],
 ];
 
 /** Words in capitals that are no codes, with what they are. */

@@ -68,6 +68,9 @@ interface Victim {
   readonly keyRequestId: string;
   readonly rotationId: string;
   readonly transferId: string;
+  readonly erasureId: string;
+  readonly requestId: string;
+  readonly runId: string;
   readonly holdId: string;
   readonly orderId: string;
   readonly pageToken: string;
@@ -152,6 +155,10 @@ async function prepareVictim(): Promise<Victim> {
     if (now.body.state === 'failed' || now.body.state === 'refused') throw new Error(now.text);
     return now.body.state === 'completed' ? true : undefined;
   });
+  const erasure = await good(privacy.call('POST', '/v1/erasures', { subject: 'nobody-any-more' }));
+  const request = await good(
+    privacy.call('POST', '/v1/requests', { kind: 'access', subject: CALLER_ID }),
+  );
   const hold = await good(
     privacy.call('POST', '/v1/holds', { reference: 'victim-1', subject: `${CALLER_ID}-held` }),
   );
@@ -161,6 +168,11 @@ async function prepareVictim(): Promise<Victim> {
       ...{ measure: 'freeze', reference: 'victim-2', jurisdiction: 'li' },
     }),
   );
+  const run = await good(privacy.call('POST', '/v1/retention-runs', { isDryRun: true }));
+  await waitUntil('the victim’s run of retention', async () => {
+    const now = await good(privacy.call('GET', `/v1/retention-runs/${run.body.runId}`));
+    return now.body.state === 'done' ? true : undefined;
+  });
   return {
     tenant,
     shop,
@@ -173,6 +185,9 @@ async function prepareVictim(): Promise<Victim> {
     keyRequestId: asked.body.keyRequestId,
     rotationId: rotation.body.rotationId,
     transferId,
+    erasureId: erasure.body.erasureId,
+    requestId: request.body.requestId,
+    runId: run.body.runId,
     holdId: hold.body.holdId,
     orderId: order.body.orderId,
     pageToken: page.body.nextPageToken,
@@ -246,6 +261,9 @@ beforeAll(async () => {
       victim.orderId,
       victim.keyRequestId,
       victim.rotationId,
+      victim.requestId,
+      victim.erasureId,
+      victim.runId,
       transferId,
       sealed,
       index,
@@ -277,6 +295,7 @@ async function photograph(): Promise<unknown> {
     keys: (await good(security.call('GET', '/v1/keys'))).body.items,
     keyRequests: (await good(security.call('GET', '/v1/key-requests'))).body.items,
     keyReport: (await good(security.call('GET', '/v1/key-report'))).body,
+    requests: (await good(privacy.call('GET', '/v1/requests'))).body.items,
     holds: (await good(privacy.call('GET', '/v1/holds'))).body.items,
     legalOrders: (await good(privacy.call('GET', '/v1/orders'))).body.items,
     effects,
@@ -338,6 +357,14 @@ async function askAboutOwnPerson(path: string, body: object): Promise<Answer> {
   expect(answer.body.subjectId).not.toBe(victim.subjectId);
   expectNothingOf(answer);
   return answer;
+}
+
+async function expectRequestUnknown(method: Method, action: string, body?: object): Promise<void> {
+  await expectAsUnknown((id) => actors.privacy.call(method, `/v1/requests/${id}${action}`, body), {
+    id: victim.requestId,
+    unknown: likeEntry(),
+    status: 404,
+  });
 }
 
 async function aboutOwnPerson(path: string, body: object): Promise<void> {
@@ -591,6 +618,54 @@ const PROBES: Readonly<Record<string, Probe>> = {
     expect(found.body.recordsCount).toBe(absent.body.recordsCount);
     expectNothingOf(found);
   },
+  'POST /v1/requests': async () => {
+    const draft = { kind: 'access', subject: CALLER_ID };
+    const answer = await actors.privacy.call('POST', '/v1/requests', draft);
+    expect(answer.status, answer.text).toBe(201);
+    expectNothingOf(answer);
+    const { requestId } = answer.body;
+    await good(actors.privacy.call('POST', `/v1/requests/${requestId}/verifications`, {}));
+    await good(actors.privacy.call('POST', `/v1/requests/${requestId}/executions`, {}));
+    const own = await actors.privacy.call('POST', `/v1/requests/${requestId}/exports`, {
+      format: 'json',
+    });
+    // Its own person of that id, of whom it has nothing: the victim's records are not among them.
+    expect(own.status, own.text).toBeLessThan(500);
+    expectNothingOf(own);
+  },
+  'GET /v1/requests': ownOnly('privacy', 'GET', '/v1/requests'),
+  'GET /v1/requests/{requestId}': () => expectRequestUnknown('GET', ''),
+  'POST /v1/requests/{requestId}/verifications': () =>
+    expectRequestUnknown('POST', '/verifications', {}),
+  'POST /v1/requests/{requestId}/extensions': () => expectRequestUnknown('POST', '/extensions', {}),
+  'POST /v1/requests/{requestId}/refusals': () =>
+    expectRequestUnknown('POST', '/refusals', { ground: 'excessive' }),
+  'POST /v1/requests/{requestId}/executions': () => expectRequestUnknown('POST', '/executions', {}),
+  'POST /v1/requests/{requestId}/rectifications': () =>
+    expectRequestUnknown('POST', '/rectifications', {
+      ...{ collection: 'customers', recordId: victim.recordId, fields: { name: 'Taken Over' } },
+    }),
+  'POST /v1/requests/{requestId}/exports': () =>
+    expectRequestUnknown('POST', '/exports', { format: 'json' }),
+  'GET /v1/erasures/{erasureId}': () =>
+    expectAsUnknown((id) => actors.privacy.call('GET', `/v1/erasures/${id}`), {
+      id: victim.erasureId,
+      unknown: likeEntry(),
+      status: 404,
+    }),
+  'POST /v1/retention-runs': async () => {
+    const answer = await actors.privacy.call('POST', '/v1/retention-runs', { isDryRun: false });
+    expect(answer.status, answer.text).toBe(202);
+    expectNothingOf(answer);
+  },
+  'GET /v1/retention-runs': ownOnly('privacy', 'GET', '/v1/retention-runs'),
+  'GET /v1/retention-runs/{runId}': () =>
+    expectAsUnknown((id) => actors.privacy.call('GET', `/v1/retention-runs/${id}`), {
+      id: victim.runId,
+      unknown: likeEntry(),
+      status: 404,
+    }),
+  'GET /v1/retention-terms': ownOnly('privacy', 'GET', '/v1/retention-terms'),
   'POST /v1/consents': () =>
     aboutOwnPerson('/v1/consents', { purpose: 'marketing', state: 'given' }),
   'POST /v1/objections': () =>
@@ -823,6 +898,9 @@ const toPath = (route: string): { readonly method: Method; readonly path: string
       .replace('{keyId}', victim.keyId)
       .replace('{transferId}', victim.transferId)
       .replace('{deliveryId}', victim.transferId)
+      .replace('{erasureId}', victim.erasureId)
+      .replace('{requestId}', victim.requestId)
+      .replace('{runId}', victim.runId)
       .replace('{holdId}', victim.holdId)
       .replace('{orderId}', victim.orderId),
   };

@@ -45,7 +45,12 @@ import { createOrderBook, type OrderBook } from './orders/order-book.ts';
 import { readPortalFiles } from './portal/portal-files.ts';
 import { createServeGate, type ServeGate } from './restores/serve-gate.ts';
 import { countEntries } from './rollups/counted-entries.ts';
-import { type PublicRouteParts, registerInternalRoutes, registerPublicRoutes } from './routes.ts';
+import {
+  type PublicRouteParts,
+  registerInternalRoutes,
+  registerPublicRoutes,
+  toRightsServices,
+} from './routes.ts';
 import type { CellRuntime } from './runtime.ts';
 import { createPublicServer } from './server.ts';
 import type { EntryWriter } from './services.ts';
@@ -249,6 +254,7 @@ async function build(parts: Parts): Promise<Cell> {
     rounds: witnesses.rounds,
     ledger,
     whenServing: gate.opened,
+    rights: toRightsServices(runtime, keys),
   });
   const running = { admission, background, backups, gate, publicServer, internalServer };
   return {

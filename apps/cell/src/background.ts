@@ -7,6 +7,7 @@ import type { Identity } from '@bailiwick/pki';
 import type { MeterInPlace } from '@bailiwick/telemetry';
 import { createKeyAnnouncer } from './control/announce-key.ts';
 import type { PeerClient } from './control/peer-client.ts';
+import { runErasure } from './erasures/erase-subject.ts';
 import { createForgetter } from './idempotency/forget-answers.ts';
 import type { IdempotencyStore } from './idempotency/idempotency-store.ts';
 import { createJobs } from './jobs/jobs.ts';
@@ -15,6 +16,9 @@ import { createCanaryReports } from './law/canary-reports.ts';
 import type { CellLedger } from './ledger/cell-ledger.ts';
 import { createEntryIndexer } from './ledger/entry-index.ts';
 import { createBodyForgetter } from './ledger/forget-bodies.ts';
+import { type RequestServices, runRequest } from './requests/run-request.ts';
+import { startDailyRuns } from './retention/daily.ts';
+import { runRetention } from './retention/run-retention.ts';
 import { createRollups } from './rollups/rollups.ts';
 import type { CellRuntime } from './runtime.ts';
 import { createCourier } from './transfers/courier.ts';
@@ -31,6 +35,7 @@ export interface BackgroundPorts {
   /** Resolves when the cell may serve: until then nothing that was asked before is worked on. */
   readonly whenServing: Promise<void>;
   readonly ledger: CellLedger;
+  readonly rights: RequestServices;
 }
 
 export interface Background {
@@ -58,6 +63,17 @@ export async function createBackground(ports: BackgroundPorts): Promise<Backgrou
     log,
     meter,
     runTransfer: (job) => runTransfer({ runtime, courier }, job),
+    tasks: {
+      retention: ({ tenantId, id }) => runRetention(runtime, { tenantId, runId: id }),
+      erasure: async ({ tenantId, id }) => {
+        await runtime.orders.prepare(tenantId);
+        await runErasure(ports.rights, { tenantId, erasureId: id });
+      },
+      request: async ({ tenantId, id }) => {
+        await runRequest(ports.rights, { tenantId, requestId: id });
+      },
+    },
+    runDaily: () => startDailyRuns(runtime),
   });
   const listTenants = (): readonly TenantId[] =>
     (law.find()?.bundle.tenants ?? []).map(({ tenantId }) => tenantId);

@@ -59,7 +59,11 @@ export type CellErrorCode =
   | 'RESTORE_LIST_WITHHELD'
   | 'RESTORE_APPROVAL_INVALID'
   | 'RESTORE_NOT_REPLAYED'
-  | 'RESTORE_UNWITNESSED';
+  | 'RESTORE_UNWITNESSED'
+  | 'RETENTION_RUN_UNKNOWN'
+  | 'ERASURE_UNKNOWN'
+  | 'REQUEST_UNKNOWN'
+  | 'REQUEST_STATE_WRONG';
 
 export interface CellErrorOptions {
   readonly details?: Readonly<

@@ -13,6 +13,7 @@ import { registerEntryRoutes } from './entries/routes.ts';
 import { registerErasureRoutes } from './erasures/routes.ts';
 import { registerEvidenceRoutes } from './evidence/routes.ts';
 import { registerHealthRoutes, registerInternalHealthRoutes } from './health/routes.ts';
+import { addTask } from './jobs/jobs.ts';
 import { registerCustodyRoutes } from './keys/custody-routes.ts';
 import type { OpenKeyRing } from './keys/local-key-ring.ts';
 import { registerKeyRoutes } from './keys/routes.ts';
@@ -27,6 +28,9 @@ import { registerOverviewRoutes } from './overview/routes.ts';
 import type { PortalFile } from './portal/portal-files.ts';
 import { registerPortalRoutes } from './portal/routes.ts';
 import { registerRecordRoutes } from './records/routes.ts';
+import { registerRequestRoutes } from './requests/routes.ts';
+import type { RequestServices } from './requests/run-request.ts';
+import { registerRetentionRoutes } from './retention/routes.ts';
 import type { CellRuntime } from './runtime.ts';
 import { registerSealRoutes } from './seals/routes.ts';
 import { registerSignInRoutes, type SignInPorts } from './sign-ins/routes.ts';
@@ -52,6 +56,21 @@ export interface PublicRouteParts {
   };
 }
 
+/** A job takes up what the request's own process does not end. */
+const JOB_DELAY_MS = 60_000;
+
+/** What erasures and requests stand on. */
+export function toRightsServices(runtime: CellRuntime, keys: OpenKeyRing): RequestServices {
+  return {
+    ...runtime,
+    administration: keys.administration,
+    addErasureJob: (tx, { tenantId, erasureId }) =>
+      addTask(tx, { kind: 'erasure', tenantId, id: erasureId, delayMs: JOB_DELAY_MS }),
+    addRequestJob: (tx, { tenantId, requestId }) =>
+      addTask(tx, { kind: 'request', tenantId, id: requestId, delayMs: JOB_DELAY_MS }),
+  };
+}
+
 /** Routes of the public listener. */
 export async function registerPublicRoutes(
   app: FastifyInstance,
@@ -69,7 +88,12 @@ export async function registerPublicRoutes(
   registerRecordRoutes(app, runtime);
   registerKeyRoutes(app, runtime, keys.administration);
   registerCustodyRoutes(app, runtime, keys.administration);
-  registerErasureRoutes(app, runtime, keys.administration);
+  const rights = toRightsServices(runtime, keys);
+  registerErasureRoutes(app, rights);
+  registerRequestRoutes(app, rights);
+  registerRetentionRoutes(app, runtime, (tx, tenantId, id) =>
+    addTask(tx, { kind: 'retention', tenantId, id }),
+  );
   registerStandingRoutes(app, runtime);
   registerHoldRoutes(app, runtime);
   registerOrderRoutes(app, runtime);

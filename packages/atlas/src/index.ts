@@ -6,11 +6,13 @@ export { isWithin, listMemberships, membersOf } from './grouping.ts';
 export { findJurisdiction, getJurisdiction, listJurisdictions } from './jurisdiction.ts';
 export { listLocalisationRules, localisationRulesOf } from './localisation.ts';
 export { findRegime, getRegime, listRegimes, regimesOf } from './regime.ts';
+export { addSpan, findRequestDeadline, listRequestDeadlines } from './request-deadline.ts';
 export type {
   Adequacy,
   AdequacyReach,
   CloudRegion,
   Dated,
+  DeadlineSpan,
   Jurisdiction,
   JurisdictionKind,
   LocalisationKind,
@@ -18,6 +20,7 @@ export type {
   Membership,
   Regime,
   RegimeKind,
+  RequestDeadline,
   Sourced,
   TransferInstrument,
   TransferInstrumentKind,

@@ -171,3 +171,19 @@ export interface CloudRegion extends Sourced {
   /** Jurisdictions whose law can reach the operator, by its seat or by who controls it. */
   readonly reachableFrom: readonly string[];
 }
+
+/** A length of time as laws count it. */
+export interface DeadlineSpan {
+  readonly count: number;
+  readonly unit: 'months' | 'days' | 'working-days';
+}
+
+/** How soon a person who uses a right must have an answer under a regime. */
+export interface RequestDeadline extends Sourced {
+  readonly regime: string;
+  readonly answerWithin: DeadlineSpan;
+  /** By how much it can be put off once, where the person is told why in time. */
+  readonly extensionBy?: DeadlineSpan;
+  readonly article: string;
+  readonly note?: string;
+}

@@ -188,7 +188,7 @@ describe('what a charter asks beside its rules', () => {
   it('takes stricter keys, shorter terms and fresher law for no widening', () => {
     const other = compile(
       [KEY, 'custody: hold-your-own\n    doubleKey: true\n    attestation: true'],
-      ['keepFor: 10y', 'keepFor: 9y'],
+      ['keepFor: 13m', 'keepFor: 12m'],
       ['freshFor: 60s', 'freshFor: 30s'],
     );
     const difference = diffCharters(retailer, other);

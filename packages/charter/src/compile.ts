@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A charter made ready to decide by: closed sets with their indexes, rules as masks, homes, terms.
 import { findJurisdiction } from '@bailiwick/atlas';
-import { type CellId, type Json, type Residency, toCanonicalJson } from '@bailiwick/kernel';
+import {
+  type CellId,
+  type DataClass,
+  type Json,
+  type Residency,
+  toCanonicalJson,
+} from '@bailiwick/kernel';
 import type { Attribute } from './attribute.ts';
 import { type Masks, toMasks, type Variant } from './box.ts';
 import type { CharterDocument, KeyClause, RetentionClause } from './document.ts';
@@ -28,6 +34,11 @@ export interface CompileOptions {
 /** How long a category is kept. */
 export interface CompiledRetention {
   readonly category: string;
+  /** Absent: data of any class, collected anywhere. */
+  readonly class?: DataClass;
+  readonly jurisdiction?: string;
+  /** A law asks that it be kept so long. */
+  readonly required?: boolean;
   /** Days, a month counted as 31 and a year as 366, so that nothing is deleted too early. */
   readonly keepForDays: number;
   readonly from: RetentionClause['from'];

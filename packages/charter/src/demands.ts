@@ -56,8 +56,10 @@ function diffKeys(before: CompiledCharter, after: CompiledCharter): DemandDiffer
 /** Shortest terms by category and by what they count from; terms that count from elsewhere differ. */
 function toTerms(charter: CompiledCharter): ReadonlyMap<string, number> {
   const terms = new Map<string, number>();
-  for (const { category, from, keepForDays } of charter.retention) {
-    const key = `${category} from ${from}`;
+  for (const clause of charter.retention) {
+    const { category, from, keepForDays, jurisdiction } = clause;
+    const where = `${clause.class === undefined ? '' : ` (${clause.class})`}${jurisdiction === undefined ? '' : ` of ${jurisdiction}`}`;
+    const key = `${category}${where} from ${from}`;
     terms.set(key, Math.min(terms.get(key) ?? Number.POSITIVE_INFINITY, keepForDays));
   }
   return terms;

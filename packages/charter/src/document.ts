@@ -89,9 +89,15 @@ export interface MechanismClause extends Meant {
 
 export interface RetentionClause extends Grounded {
   readonly category: string;
+  /** Only data of this class; absent: of any. */
+  readonly class?: DataClass;
+  /** Only data collected in this jurisdiction or grouping; absent: anywhere. */
+  readonly jurisdiction?: string;
   /** Such as `30d`, `18m`, `10y`. */
   readonly keepFor: string;
   readonly from: 'collection' | 'last-activity' | 'contract-end';
+  /** A law asks that it be kept so long: an erasure keeps it until then, and no contract shortens it. */
+  readonly required?: boolean;
 }
 
 export interface KeyClause extends Grounded {

@@ -75,6 +75,7 @@ export type {
   CompiledProperty,
   CompiledProvider,
 } from './resolve.ts';
+export { findRetention, type RetainedData, type RetentionTerm } from './retention.ts';
 export type { CompiledRule } from './ruling.ts';
 export { toJsonSchema } from './schema.ts';
 export {

@@ -213,7 +213,12 @@ function tellRetention(charter: CompiledCharter, categories: readonly string[]):
     const terms = charter.document.retention?.filter((item) => item.category === category) ?? [];
     return terms.length === 0
       ? `${category}: no term set`
-      : terms.map(({ keepFor, from }) => `${category}: ${keepFor} from ${from}`).join('; ');
+      : terms
+          .map(
+            ({ keepFor, from, jurisdiction, required }) =>
+              `${category}${jurisdiction === undefined ? '' : ` of ${jurisdiction}`}: ${keepFor} from ${from}${required === true ? ' (must be kept)' : ''}`,
+          )
+          .join('; ');
   });
 }
 

@@ -109,6 +109,31 @@ function checkJurisdiction(id: string, pointer: string, report: Report): void {
   });
 }
 
+/** Clauses that name nothing would keep nothing, and nobody would notice. */
+function checkRetention(document: CharterDocument, report: Report): void {
+  const categories = Object.keys(document.categories);
+  for (const [index, { category, jurisdiction }] of (document.retention ?? []).entries()) {
+    const pointer = `/retention/${index}`;
+    if (!categories.includes(category)) {
+      const suggestion = findNearest(category, categories);
+      report({
+        code: 'CHARTER_NAME_UNKNOWN',
+        message: `\`${category}\` is no category of this charter`,
+        pointer: `${pointer}/category`,
+        expected: 'a name of `categories`',
+        ...(suggestion === undefined ? {} : { suggestion }),
+      });
+    }
+    if (jurisdiction === undefined || findJurisdiction(jurisdiction)?.id === jurisdiction) continue;
+    report({
+      code: 'CHARTER_NAME_UNKNOWN',
+      message: `\`${jurisdiction}\` is no jurisdiction of the atlas`,
+      pointer: `${pointer}/jurisdiction`,
+      expected: 'a jurisdiction or a grouping such as `de` or `eea`',
+    });
+  }
+}
+
 function resolveCells(document: CharterDocument, report: Report): readonly CompiledCell[] {
   const cells = new Map<string, CompiledCell>();
   for (const [key, clause] of Object.entries(document.cells)) {
@@ -351,6 +376,7 @@ export function resolveCharter(written: CharterDocument, report: Report): Resolv
   });
   checkPlaces(document, book, report);
   checkPlaceNames([...toTerritories(document).values()].flat(), book, report);
+  checkRetention(document, report);
   const instantsMs = listInstants(document, mechanisms, book, report);
   const conditions = listConditions(document, report);
   const attributes = createAttributes({

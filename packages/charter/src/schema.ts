@@ -306,11 +306,23 @@ const rules: Record<string, TSchema> = {
     list(
       object({
         category: name('Category.'),
+        class: optional(
+          closed(['restricted', 'sensitive', 'operational', 'public'], 'Only data of this class.'),
+        ),
+        jurisdiction: optional(
+          name('Only data collected in this jurisdiction or grouping of the atlas.'),
+        ),
         keepFor: Type.String({
           pattern: '^[1-9]\\d{0,3}[dmy]$',
           description: 'Such as `30d`, `18m`, `10y`.',
         }),
         from: closed(['collection', 'last-activity', 'contract-end'], 'What the term counts from.'),
+        required: optional(
+          Type.Boolean({
+            description:
+              'A law asks that it be kept so long: an erasure keeps it until then, and no contract shortens it.',
+          }),
+        ),
         because,
         source,
       }),

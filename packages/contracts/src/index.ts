@@ -275,6 +275,27 @@ export {
   WhereSchema,
 } from './record.ts';
 export {
+  type RetentionRun,
+  type RetentionRunRequest,
+  RetentionRunRequestSchema,
+  RetentionRunSchema,
+  type RetentionTermAnswer,
+  RetentionTermSchema,
+} from './retention.ts';
+export {
+  type AccessExport,
+  type AccessRecord,
+  REFUSAL_GROUNDS,
+  RIGHTS_KINDS,
+  type RightsDeadline,
+  type RightsKind,
+  type RightsRequest,
+  type RightsRequestDraft,
+  RightsRequestDraftSchema,
+  RightsRequestSchema,
+  type RightsState,
+} from './rights-request.ts';
+export {
   CANARY_SHARE_BASIS_POINTS_DEFAULT,
   type CanaryFigures,
   DIFFERENCE_KINDS_COUNT_MAX,

@@ -4,6 +4,8 @@
 import { type Answer, unwrap } from './answer.ts';
 import type { Caller, CallOptions } from './caller.ts';
 import { type Collection, createCollection } from './collection.ts';
+import { createRequests, type Requests } from './requests.ts';
+import { createRetention, type Retention } from './retention.ts';
 import { createRights, type Rights } from './rights.ts';
 import type {
   BlindIndexRequest,
@@ -124,9 +126,12 @@ export interface Cell {
   };
   /** Consents, objections, restrictions, holds, legal orders. */
   readonly rights: Rights;
+  readonly retention: Retention;
+  readonly requests: Requests;
   readonly erasures: {
     /** Erases a person: the caller's own id of the subject. */
     create(subject: string, options?: CallOptions): Promise<Answer<ErasureReceipt>>;
+    get(erasureId: string, options?: CallOptions): Promise<Answer<ErasureReceipt>>;
   };
   readonly evidence: {
     /** Puts on record what an evidence pack is made from, and gives it. */
@@ -191,6 +196,8 @@ export function createCell(call: Caller, identity: CellIdentity): Cell {
     },
     ...createTrust(call),
     rights: createRights(call),
+    retention: createRetention(call),
+    requests: createRequests(call),
   };
 }
 
@@ -217,6 +224,8 @@ function createTrust(
     erasures: {
       create: (subject, options) =>
         call({ method: 'POST', path: '/v1/erasures', body: { subject } }, options),
+      get: (erasureId, options) =>
+        call({ method: 'GET', path: `/v1/erasures/${encodeURIComponent(erasureId)}` }, options),
     },
     evidence: {
       state: (options) =>

@@ -20,6 +20,8 @@ export {
 export type { Collection, ImportOptions } from './collection.ts';
 export { type Home, verifyHome } from './directory.ts';
 export { SdkError, type SdkErrorCode } from './errors.ts';
+export type { Requests } from './requests.ts';
+export type { Retention } from './retention.ts';
 export type { Rights } from './rights.ts';
 export type { AccountCredential } from './tokens.ts';
 export {
@@ -31,6 +33,7 @@ export {
   type TransportOptions,
 } from './transport.ts';
 export type {
+  AccessExport,
   BlindIndexRequest,
   CharterSummary,
   CollectionDescription,
@@ -70,6 +73,11 @@ export type {
   RecordPage,
   RefusedLine,
   RestrictionRequest,
+  RetentionRun,
+  RetentionRunRequest,
+  RetentionTermAnswer,
+  RightsRequest,
+  RightsRequestDraft,
   SealRequest,
   SealResult,
   SearchQuery,

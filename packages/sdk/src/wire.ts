@@ -5,6 +5,7 @@ import type { FieldValue, OpenResult } from '@bailiwick/contracts';
 import type { Decision } from '@bailiwick/kernel';
 
 export type {
+  AccessExport,
   BlindIndexRequest,
   CollectionDescription,
   CollectionSchema,
@@ -30,6 +31,11 @@ export type {
   RecordPage,
   RefusedLine,
   RestrictionRequest,
+  RetentionRun,
+  RetentionRunRequest,
+  RetentionTermAnswer,
+  RightsRequest,
+  RightsRequestDraft,
   SealRequest,
   SealResult,
   SearchQuery,
@@ -193,11 +199,29 @@ export interface ErasureReceipt {
   readonly subjectId: string;
   readonly state: string;
   readonly acceptedAt: string;
-  readonly doneAt: string;
+  readonly doneAt?: string;
+  /** From then on no process of the cell can open what was sealed under the person's key. */
+  readonly unreadableInServiceAt?: string;
+  /** Day on which the last backup with indexes or plain fields of the person ends. */
+  readonly unreadableInCopiesOn?: string;
   readonly keyIds: readonly string[];
   readonly recordsCount: number;
+  /** What a hold or a law keeps, field by field. */
+  readonly kept: readonly {
+    readonly collection: string;
+    readonly fieldSet: string;
+    readonly fields: readonly string[];
+    readonly reason: 'hold' | 'statutory-retention';
+    readonly because: string;
+    readonly source: string;
+    readonly until?: string;
+    readonly recordsCount: number;
+  }[];
+  readonly keptRecordsCount: number;
   readonly statements: readonly SignedStatement[];
   /** What this erasure cannot reach, in plain words. */
   readonly caveats: readonly string[];
   readonly entries: readonly string[];
+  /** The receipt as the cell has signed it (DSSE). */
+  readonly receipt?: Readonly<Record<string, unknown>>;
 }

@@ -1,130 +1,264 @@
 // SPDX-License-Identifier: Apache-2.0
-// Erasing a person: decided, on record, keys destroyed in every replica of the erasable store, the rows
-// gone, on record with what each replica signed. What was copied elsewhere before is noise from then on.
+// Erasing a person, step by step: decided and on record; what must be kept sealed anew under a key of its
+// own; the old key destroyed in every replica of the erasable store; rows gone; a signed receipt. Each step
+// begins from what the one before left, so it can be taken up after a crash at any point. Whoever has the
+// person's id from then on is a new subject.
+import { randomBytes } from 'node:crypto';
 import { digestStatements } from '@bailiwick/evidence';
 import {
-  type CellId,
   createUuidV7,
-  type EntryId,
-  parseEntryId,
   parseRecordId,
+  parseSubjectId,
   type SubjectId,
   type TenantId,
-  toInstant,
+  toUuid,
 } from '@bailiwick/kernel';
-import { deriveSubjectId, type SignedStatement } from '@bailiwick/keys';
 import { DELETED_DIGEST } from '@bailiwick/ledger';
+import type { PoolClient } from 'pg';
+import type { CellSecrets } from '../cell-secrets.ts';
 import { CellError } from '../errors.ts';
 import { keepReceipt } from '../evidence/receipt-store.ts';
-import type { ErasureReceipt, KeyAdministration } from '../key-service/api.ts';
-import { toActor } from '../keys/change-key.ts';
+import type { KeyAdministration } from '../key-service/api.ts';
 import { toEntrySubject, toEntryWrites } from '../records/entry.ts';
-import type { CellServices, Credential, EntryDraft, FlowRequest } from '../services.ts';
+import type { CellServices, Credential, EntryDraft } from '../services.ts';
+import { changeStanding, type StandingServices } from '../subjects/change-standing.ts';
+import { NO_FACTS, WHOLE_TENANT } from '../subjects/facts.ts';
+import { requireAboutPerson } from '../subjects/roles.ts';
+import type { CellStandings } from '../subjects/standings.ts';
+import { findSubject } from '../subjects/subject-of.ts';
+import {
+  advance,
+  type ErasurePlace,
+  type ErasureProgress,
+  type ErasureRecord,
+  type ErasureStep,
+  findErasure,
+  findRunning,
+  insertErasure,
+} from './erasure-store.ts';
+import { keepRecords } from './keep-records.ts';
+import { signReceipt, toStatement } from './receipt.ts';
 
 const CHECKPOINT_TIMEOUT_MS = 5_000;
 /** Rows that one transaction deletes. */
 const ROWS_COUNT_MAX = 1_000;
 
-/** What the caller gets, and may show to the person: ids, counts, instants and signatures. */
-export interface ErasureAnswer {
-  readonly erasureId: string;
-  readonly subjectId: SubjectId;
-  readonly state: string;
-  readonly acceptedAt: string;
-  readonly doneAt: string;
-  /** Erased keys, destroyed shred keys, people whose keys were wrapped anew, rows deleted. */
-  readonly keyIds: readonly string[];
-  readonly shredKeyIds: readonly string[];
-  readonly survivorsCount: number;
-  readonly recordsCount: number;
-  readonly replicas: readonly { readonly replicaId: string; readonly publicKey: string }[];
-  readonly statements: readonly SignedStatement[];
-  /** What this erasure does not reach. */
-  readonly caveats: readonly string[];
-  readonly entries: readonly EntryId[];
+export type ErasureServices = CellServices &
+  StandingServices & {
+    readonly standings: CellStandings;
+    readonly secrets: Pick<CellSecrets, 'keyId' | 'signingKey'>;
+    readonly administration: Pick<KeyAdministration, 'eraseSubject'>;
+    /** Adds the job that takes the erasure up, should this process not end it. */
+    readonly addErasureJob?: (tx: PoolClient, place: ErasurePlace) => Promise<void>;
+    /** Told before each step; what it throws ends the work there, as a crash would. */
+    readonly onErasureStep?: (step: ErasureStep) => void;
+  };
+
+/** Accepts the erasure of a person by the caller's own id, or finds the one that is under way. */
+export async function acceptErasure(
+  services: ErasureServices,
+  wanted: {
+    readonly credential: Credential;
+    readonly subject: string;
+    readonly statedPurpose: string | undefined;
+    readonly requestId: string;
+  },
+): Promise<ErasurePlace> {
+  const { credential } = wanted;
+  const found = await findSubject(services, credential.tenantId, wanted.subject);
+  return acceptErasureOf(services, { ...wanted, ...found, erasureId: createUuidV7(services) });
 }
 
-const CAVEATS = {
-  extractable:
-    'whoever copied a replica of the erasable store before it was erased can still read: its keys are not held in hardware',
-  memory:
-    'plaintext that left the cell before, and the memory of stopped processes, are not reached',
-} as const;
-
-/** One request for each origin that has its home here: nothing says yet where this person's data is from. */
-function toRequests(
-  services: CellServices,
-  credential: Credential,
-  purpose: string,
-): readonly FlowRequest[] {
-  const { charter } = services.law.current();
-  const cell = charter.cells.find(({ id }) => id === services.cellId);
-  if (cell === undefined) {
-    throw new CellError('CELL_ROLE_FORBIDDEN', 'the charter does not know this cell');
-  }
-  const to = {
-    kind: 'cell',
-    id: services.cellId,
-    location: cell.location,
-    operator: cell.operator,
-  } as const;
-  const requests: FlowRequest[] = [];
-  for (const [origin, home] of charter.homes) {
-    if (!home.ok || home.cellId !== services.cellId) continue;
-    requests.push({
-      action: 'erase',
-      class: 'restricted',
-      categories: charter.categories,
-      regimes: home.regimes,
-      origin,
-      residency: credential.residency,
-      purpose,
-      to,
-    });
-  }
-  return requests;
+/** Accepts the erasure of this person; of one whose turn it is no more, nothing is there to erase. */
+export async function acceptErasureOf(
+  services: ErasureServices,
+  wanted: {
+    readonly credential: Credential;
+    readonly named: SubjectId;
+    readonly subjectId: SubjectId;
+    readonly erasureId: string;
+    readonly statedPurpose: string | undefined;
+    readonly requestId: string;
+  },
+): Promise<ErasurePlace> {
+  const { credential, requestId, named, subjectId, erasureId } = wanted;
+  const { tenantId } = credential;
+  const purpose = services.enforcement.purposeOf(credential, wanted.statedPurpose);
+  await services.standings.prepare(tenantId, [named, subjectId]);
+  const permit = await requireErasure(services, credential, { purpose, subjectId });
+  let running: ErasurePlace | undefined;
+  await changeStanding(services, {
+    ...{ tenantId, subjectId: named, kind: 'erasure', isNarrower: true },
+    draft: { ...permit, request: requestId },
+    edit: (facts) => ({
+      facts: { ...facts, generation: facts.generation + 1 },
+      change: { erasure: erasureId },
+    }),
+    within: async (tx, receipt) => {
+      const found = await findRunning(tx, { tenantId, namedId: named });
+      running = found && { tenantId, erasureId: found.erasureId };
+      if (running !== undefined) return false;
+      await accept(services, tx, {
+        ...{ tenantId, erasureId, subjectId, namedId: named, permit, requestId },
+        askedAt: receipt,
+      });
+      return true;
+    },
+  });
+  return running ?? { tenantId, erasureId };
 }
 
-/** Decides for all origins; the first flow stands in the entry. */
+async function accept(
+  services: ErasureServices,
+  tx: PoolClient,
+  wanted: {
+    readonly tenantId: TenantId;
+    readonly erasureId: string;
+    readonly subjectId: SubjectId;
+    readonly namedId: SubjectId;
+    readonly permit: Pick<EntryDraft, 'actor' | 'flow' | 'decision'>;
+    readonly requestId: string;
+    readonly askedAt: Date;
+  },
+): Promise<void> {
+  const { tenantId, erasureId, subjectId, namedId, permit, requestId } = wanted;
+  const { actor } = permit;
+  if (actor === undefined) throw new CellError('CELL_INTERNAL_FAULT', 'an erasure has an actor');
+  // INVARIANT 3: on record before a key is touched.
+  const asked = services.entries.prepare(tenantId, {
+    kind: 'erasure',
+    ...toEntrySubject(subjectId),
+    request: requestId,
+    ...permit,
+    facts: { erasure: erasureId, step: 'asked' },
+  });
+  await services.entries.insertPrepared(tx, [asked]);
+  await insertErasure(tx, {
+    ...{ tenantId, erasureId, subjectId, namedId, actor },
+    remainderId: parseSubjectId(toUuid(randomBytes(16), 8)),
+    askedEntry: asked.entryId,
+    acceptedAt: wanted.askedAt,
+  });
+  await services.addErasureJob?.(tx, { tenantId, erasureId });
+}
+
+/**
+ * Decides. A hold on everything leaves nothing to erase and is a denial; one on some of it is obeyed field
+ * set by field set.
+ */
 async function requireErasure(
-  services: CellServices,
+  services: ErasureServices,
   credential: Credential,
-  purpose: string,
+  { purpose, subjectId }: { readonly purpose: string; readonly subjectId: SubjectId },
 ): Promise<Pick<EntryDraft, 'actor' | 'flow' | 'decision'>> {
-  let permit: Pick<EntryDraft, 'actor' | 'flow' | 'decision'> | undefined;
-  for (const request of toRequests(services, credential, purpose)) {
-    const decided = await services.enforcement.require(credential, request);
-    permit ??= services.enforcement.toDraft(credential, decided);
+  const { tenantId } = credential;
+  const { standings, law } = services;
+  const holds = [subjectId, WHOLE_TENANT].flatMap(
+    (id) => standings.factsOf(tenantId, id)?.holds ?? [],
+  );
+  const isWhole = holds.some(
+    (one) => one.collections === undefined && one.categories === undefined,
+  );
+  const standing = standings.find(tenantId, subjectId, { purpose });
+  const isTold = isWhole || standing?.isUnverified === true;
+  const isOrdered = services.orders.peopleOf(tenantId).has(subjectId);
+  return requireAboutPerson(services, credential, {
+    ...{ action: 'erase', purpose, categories: law.current().charter.categories },
+    ...(isTold && standing !== undefined ? { standing } : {}),
+    ...(isOrdered ? { subjectId } : {}),
+    ...(await findOrigins(services, { tenantId, subjectId })),
+  });
+}
+
+/** Where the person's records are from; of somebody without records nobody can say. */
+async function findOrigins(
+  services: ErasureServices,
+  { tenantId, subjectId }: Pick<ErasureRecord, 'tenantId' | 'subjectId'>,
+): Promise<{ readonly origins?: readonly string[] }> {
+  const { rows } = await services.database.withTenant(tenantId, (tx) =>
+    tx.query<{ origin: string }>(
+      `SELECT DISTINCT r.facts::jsonb ->> 'origin' AS origin FROM cell.records r
+        WHERE r.tenant_id = $1 AND r.subject_id = $2`,
+      [tenantId, subjectId],
+    ),
+  );
+  return rows.length === 0 ? {} : { origins: rows.map(({ origin }) => origin) };
+}
+
+/** Takes an erasure as far as it goes; throws when it is to be taken up again. */
+export async function runErasure(
+  services: ErasureServices,
+  place: ErasurePlace,
+): Promise<ErasureRecord> {
+  for (;;) {
+    const erasure = await findErasure(services.database, place);
+    if (erasure === undefined) throw new CellError('ERASURE_UNKNOWN', 'there is no such erasure');
+    if (erasure.state === 'done') return erasure;
+    services.onErasureStep?.(erasure.state);
+    await takeStep(services, erasure);
   }
-  if (permit === undefined) {
-    throw new CellError('CELL_ROLE_FORBIDDEN', 'the charter gives this cell no data to erase');
+}
+
+async function takeStep(services: ErasureServices, erasure: ErasureRecord): Promise<void> {
+  switch (erasure.state) {
+    case 'accepted':
+      return settle(services, erasure, 'resealed', await keepRecords(services, erasure));
+    case 'resealed':
+      return shred(services, erasure);
+    case 'shredded': {
+      const progress = await deleteRecords(services, erasure);
+      await forget(services, erasure);
+      return settle(services, erasure, 'deleted', progress);
+    }
+    case 'deleted':
+      return finish(services, erasure);
+    case 'done':
+      return;
   }
-  return permit;
+}
+
+async function settle(
+  services: ErasureServices,
+  erasure: ErasureRecord,
+  state: ErasureStep,
+  progress: ErasureProgress,
+): Promise<void> {
+  await services.database.withTenant(erasure.tenantId, (tx) =>
+    advance(tx, erasure, { state, progress }),
+  );
+}
+
+async function shred(services: ErasureServices, erasure: ErasureRecord): Promise<void> {
+  const { tenantId, erasureId, subjectId, askedEntry, progress } = erasure;
+  const keys = await services.administration.eraseSubject({
+    ...{ erasureId, tenantId, subjectId },
+    entryId: askedEntry,
+  });
+  await settle(services, erasure, 'shredded', { ...progress, keys });
 }
 
 /** Deletes the person's rows, batch by batch, each with the entry that `ledger check` looks for. */
 async function deleteRecords(
-  services: CellServices,
-  tenantId: TenantId,
-  wanted: {
-    readonly subjectId: SubjectId;
-    readonly erasureId: string;
-    readonly requestId: string;
-    readonly credential: Credential;
-  },
-): Promise<number> {
-  let total = 0;
+  services: ErasureServices,
+  erasure: ErasureRecord,
+): Promise<ErasureProgress> {
+  const { tenantId, subjectId, erasureId, actor } = erasure;
+  let { progress } = erasure;
   for (;;) {
     const count = await services.database.withTenant(tenantId, async (tx) => {
-      const { rows } = await tx.query<{ record_id: string; version: number }>(
+      const { rows } = await tx.query<{
+        collection_id: string;
+        record_id: string;
+        version: number;
+      }>(
         `DELETE FROM cell.records r
           USING (SELECT collection_id, record_id FROM cell.records
                   WHERE tenant_id = $1 AND subject_id = $2
                   ORDER BY collection_id, record_id LIMIT $3 FOR UPDATE) found
           WHERE r.tenant_id = $1 AND r.collection_id = found.collection_id
             AND r.record_id = found.record_id
-          RETURNING r.record_id, r.version`,
-        [tenantId, wanted.subjectId, ROWS_COUNT_MAX],
+          RETURNING r.collection_id, r.record_id, r.version`,
+        [tenantId, subjectId, ROWS_COUNT_MAX],
       );
       if (rows.length === 0) return 0;
       const writes = rows.map((row) => ({
@@ -134,105 +268,102 @@ async function deleteRecords(
       }));
       const entry = services.entries.prepare(tenantId, {
         kind: 'delete',
-        actor: toActor(wanted.credential),
-        ...toEntrySubject(wanted.subjectId),
+        actor,
+        ...toEntrySubject(subjectId),
         writes: toEntryWrites(writes),
-        facts: { erasure: wanted.erasureId },
-        request: wanted.requestId,
+        facts: { erasure: erasureId },
       });
       await services.entries.insertPrepared(tx, [entry]);
+      const deleted: Record<string, number> = { ...progress.deleted };
+      for (const row of rows) deleted[row.collection_id] = (deleted[row.collection_id] ?? 0) + 1;
+      progress = { ...progress, deleted };
+      await advance(tx, erasure, { state: erasure.state, progress });
       return rows.length;
     });
-    total += count;
-    if (count < ROWS_COUNT_MAX) return total;
+    if (count < ROWS_COUNT_MAX) return progress;
   }
 }
 
-/** Erases a person by the caller's own id. The same person again gives a receipt with no key in it. */
-export async function eraseSubject(
-  services: CellServices,
-  administration: KeyAdministration,
-  wanted: {
-    readonly credential: Credential;
-    readonly subject: string;
-    readonly statedPurpose: string | undefined;
-    readonly requestId: string;
-  },
-): Promise<ErasureAnswer> {
-  const { credential, requestId } = wanted;
-  const { tenantId } = credential;
-  const purpose = services.enforcement.purposeOf(credential, wanted.statedPurpose);
-  const permit = await requireErasure(services, credential, purpose);
-  const { idKey } = await services.keys.secrets(tenantId);
-  const subjectId = deriveSubjectId(idKey, wanted.subject);
-  const erasureId = parseEntryId(createUuidV7(services));
-  const draft = { kind: 'erasure', ...toEntrySubject(subjectId), request: requestId } as const;
-  // INVARIANT 3: on record before a key is touched.
-  const asked = await services.entries.record(tenantId, {
-    ...draft,
-    ...permit,
-    facts: { erasure: erasureId, step: 'asked' },
+/** Forgets what the person said; that this id was erased, and how often, must be known. */
+async function forget(services: ErasureServices, erasure: ErasureRecord): Promise<void> {
+  const { tenantId, subjectId, namedId, erasureId, remainderId, actor, progress } = erasure;
+  const isKept = (progress.keptRecordsCount ?? 0) > 0;
+  await changeStanding(services, {
+    ...{ tenantId, subjectId: namedId, kind: 'erasure', isNarrower: true },
+    draft: { actor },
+    edit: ({ generation, remainders, ...said }) => {
+      const isForgotten = subjectId !== namedId || isSilent(said);
+      const isListed = !isKept || remainders.includes(remainderId);
+      if (isForgotten && isListed) return undefined;
+      const listed = isListed ? remainders : [...remainders, remainderId];
+      const rest = subjectId === namedId ? NO_FACTS : { ...NO_FACTS, ...said };
+      return {
+        facts: { ...rest, generation, remainders: listed },
+        change: { erasure: erasureId, step: 'forgotten' },
+      };
+    },
   });
-  const receipt = await administration.eraseSubject({
-    erasureId,
-    tenantId,
-    subjectId,
-    entryId: asked.entryId,
+  await services.database.withTenant(tenantId, async (tx) => {
+    await tx.query(
+      `DELETE FROM cell.standing_changes
+        WHERE tenant_id = $1 AND subject_id = $2 AND kind <> 'erasure'`,
+      [tenantId, subjectId],
+    );
+    if (subjectId === namedId) return;
+    await tx.query('DELETE FROM cell.standings WHERE tenant_id = $1 AND subject_id = $2', [
+      tenantId,
+      subjectId,
+    ]);
+    await services.feed.publish(tx, { kind: 'standing', tenantId, id: subjectId });
   });
-  const recordsCount = await deleteRecords(services, tenantId, {
-    subjectId,
-    erasureId: receipt.erasureId,
-    requestId,
-    credential,
+  if (subjectId !== namedId) services.standings.remember(tenantId, subjectId, NO_FACTS);
+}
+
+function isSilent(facts: Partial<typeof NO_FACTS>): boolean {
+  const { consents = {}, objections = {}, holds = [], events = {}, restriction } = facts;
+  const named = [consents, objections, events].flatMap((one) => Object.keys(one));
+  return named.length === 0 && holds.length === 0 && restriction === undefined;
+}
+
+async function finish(services: ErasureServices, erasure: ErasureRecord): Promise<void> {
+  const { tenantId, subjectId, actor } = erasure;
+  // What somebody wrote while the key was being destroyed lies there unreadable: it goes as well.
+  const deleted = await deleteRecords(services, erasure);
+  const doneAtMs = services.clock.nowMs();
+  const statement = toStatement(services.cellId, erasure, { progress: deleted, doneAtMs });
+  const receipt = signReceipt(services.secrets, statement);
+  const entry = services.entries.prepare(tenantId, {
+    kind: 'erasure',
+    actor,
+    ...toEntrySubject(subjectId),
+    facts: toFacts(erasure, deleted),
   });
-  const done = await services.entries.record(tenantId, {
-    ...draft,
-    actor: toActor(credential),
-    facts: toFacts(receipt, { recordsCount, cellId: services.cellId }),
+  const progress = { ...deleted, doneEntry: entry.entryId };
+  await services.database.withTenant(tenantId, async (tx) => {
+    const doneAt = new Date(doneAtMs);
+    const next = { state: 'done' as const, progress, receipt, doneAt };
+    if (await advance(tx, erasure, next)) await services.entries.insertPrepared(tx, [entry]);
   });
-  await keepReceipt(services.database, {
-    tenantId,
-    entryId: done.entryId,
-    statements: receipt.statements,
-  });
-  await services.entries.awaitCheckpoint(done.entryId, { timeoutMs: CHECKPOINT_TIMEOUT_MS });
-  return toAnswer(receipt, { recordsCount, entries: [asked.entryId, done.entryId] });
+  const statements = progress.keys?.statements ?? [];
+  await keepReceipt(services.database, { tenantId, entryId: entry.entryId, statements });
+  await services.entries.awaitCheckpoint(entry.entryId, { timeoutMs: CHECKPOINT_TIMEOUT_MS });
 }
 
 function toFacts(
-  receipt: ErasureReceipt,
-  more: { readonly recordsCount: number; readonly cellId: CellId },
+  { erasureId }: ErasureRecord,
+  progress: ErasureProgress,
 ): NonNullable<EntryDraft['facts']> {
+  const { keys, deleted = {}, keptRecordsCount = 0 } = progress;
   return {
-    erasure: receipt.erasureId,
-    step: receipt.state,
-    keys: receipt.keyIds,
-    shredKeys: receipt.retired,
-    survivorsCount: receipt.survivorsCount,
-    recordsCount: more.recordsCount,
-    replicas: receipt.replicas.map(({ replicaId }) => replicaId),
-    receiptCount: receipt.statements.length,
-    receiptHash: digestStatements(receipt.statements),
-  };
-}
-
-function toAnswer(
-  receipt: ErasureReceipt,
-  more: { readonly recordsCount: number; readonly entries: readonly EntryId[] },
-): ErasureAnswer {
-  return {
-    erasureId: receipt.erasureId,
-    subjectId: receipt.subjectId,
-    state: receipt.state,
-    acceptedAt: toInstant(receipt.acceptedAtMs),
-    doneAt: toInstant(receipt.doneAtMs ?? receipt.acceptedAtMs),
-    keyIds: receipt.keyIds,
-    shredKeyIds: receipt.retired,
-    survivorsCount: receipt.survivorsCount,
-    recordsCount: more.recordsCount,
-    replicas: receipt.replicas,
-    statements: receipt.statements,
-    caveats: receipt.isExtractable ? Object.values(CAVEATS) : [CAVEATS.memory],
-    entries: more.entries,
+    erasure: erasureId,
+    step: 'done',
+    keys: keys?.keyIds ?? [],
+    shredKeys: keys?.retired ?? [],
+    survivorsCount: keys?.survivorsCount ?? 0,
+    recordsCount: Object.values(deleted).reduce((sum, count) => sum + count, 0),
+    keptRecordsCount,
+    replicas: (keys?.replicas ?? []).map(({ replicaId }) => replicaId),
+    receiptCount: keys?.statements.length ?? 0,
+    receiptHash: digestStatements(keys?.statements ?? []),
   };
 }

@@ -7,7 +7,15 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { parseTenantId, type TenantId } from '@bailiwick/kernel';
 import type { Database } from '@bailiwick/postgres';
 import type { Log, Meter } from '@bailiwick/telemetry';
-import { Logger, type Runner, run, runMigrations, type WorkerEvents } from 'graphile-worker';
+import {
+  Logger,
+  type Runner,
+  run,
+  runMigrations,
+  type TaskList,
+  type WorkerEvents,
+} from 'graphile-worker';
+import type { PoolClient } from 'pg';
 import { createJobKeeper } from './job-keeper.ts';
 
 /** What a transfer's job carries. */
@@ -16,11 +24,39 @@ export interface TransferJob {
   readonly transferId: string;
 }
 
+/** Kinds of work beside transfers. */
+export type TaskKind = 'retention' | 'erasure' | 'request';
+
+/** What such a job carries. */
+export interface TaskJob {
+  readonly tenantId: TenantId;
+  readonly id: string;
+}
+
+/** Adds a job in the caller's transaction; invariant 7: it carries ids only. */
+export async function addTask(
+  tx: PoolClient,
+  task: TaskJob & { readonly kind: TaskKind; readonly delayMs?: number },
+): Promise<void> {
+  await tx.query(
+    `SELECT jobs.add_job($1, json_build_object('tenantId', $2::text, 'id', $3::text),
+       job_key => $3::text, max_attempts => 25, run_at => now() + $4 * interval '1 millisecond')`,
+    [task.kind, task.tenantId, task.id, task.delayMs ?? 0],
+  );
+}
+
+/** Once a day, at a quiet hour (UTC). */
+const DAILY = '17 2 * * * daily';
+
 export interface JobPorts {
   readonly database: Database;
   readonly log: Log;
   readonly meter: Meter;
   readonly runTransfer: (job: TransferJob) => Promise<void>;
+  /** Other work by its kind; each is taken up again until it ends. */
+  readonly tasks: Readonly<Record<TaskKind, (job: TaskJob) => Promise<void>>>;
+  /** Called once a day by the queue's own clock. */
+  readonly runDaily: () => Promise<void>;
 }
 
 export interface Jobs {
@@ -80,7 +116,8 @@ export function createJobs(ports: JobPorts): Jobs {
           preset: RELEASE_AT_ONCE,
           concurrency: CONCURRENT_COUNT,
           pollInterval: POLL_MS,
-          taskList: { transfer },
+          taskList: { transfer, ...toTasks(ports, finished), daily: () => ports.runDaily() },
+          crontab: DAILY,
         });
         // A queue that could not write down how a job ended gives itself up; another one takes its place.
         started.promise.catch(() => undefined).finally(() => again(started));
@@ -102,6 +139,36 @@ export function createJobs(ports: JobPorts): Jobs {
       await keeper.stop();
     },
   };
+}
+
+function toTasks(
+  { tasks, log }: JobPorts,
+  finished: { add(count: number, attributes: Record<string, string>): void },
+): TaskList {
+  const toTask =
+    (kind: string, work: (job: TaskJob) => Promise<void>) =>
+    async (payload: unknown): Promise<void> => {
+      try {
+        await work(parseTaskJob(payload));
+        finished.add(1, { kind, result: 'done' });
+      } catch (error) {
+        finished.add(1, { kind, result: 'failed' });
+        log.warn('job will be tried again', { kind, error });
+        throw new Error('the job is to be tried again');
+      }
+    };
+  return Object.fromEntries(
+    Object.entries(tasks).map(([kind, work]) => [kind, toTask(kind, work)]),
+  );
+}
+
+function parseTaskJob(payload: unknown): TaskJob {
+  if (typeof payload !== 'object' || payload === null) throw new Error('not a job of ours');
+  const { tenantId, id } = payload as Partial<Record<keyof TaskJob, unknown>>;
+  if (typeof tenantId !== 'string' || typeof id !== 'string' || !UUID.test(id)) {
+    throw new Error('not a job of ours');
+  }
+  return { tenantId: parseTenantId(tenantId), id };
 }
 
 function parseTransferJob(payload: unknown): TransferJob {

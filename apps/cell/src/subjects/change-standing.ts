@@ -2,6 +2,7 @@
 // Changes what holds of a person: facts, history and entry in one transaction; known in this process
 // before the answer, told to the others when it commits.
 import type { SubjectId, TenantId } from '@bailiwick/kernel';
+import type { PoolClient } from 'pg';
 import { toEntrySubject } from '../records/entry.ts';
 import type { CellRuntime } from '../runtime.ts';
 import type { EntryDraft, EntryReceipt } from '../services.ts';
@@ -31,6 +32,8 @@ export interface StandingWish {
   readonly draft: Pick<EntryDraft, 'actor' | 'flow' | 'decision' | 'request'>;
   /** `undefined`: it is so already. Called with the row locked; has no effects. */
   readonly edit: (facts: SubjectFacts) => StandingEdit | undefined;
+  /** More to write in the same transaction, with the row locked; false: nothing is to be changed. */
+  readonly within?: (tx: PoolClient, changedAt: Date) => Promise<boolean>;
 }
 
 export interface StandingResult {
@@ -51,6 +54,9 @@ export async function changeStanding(
     const before = await lockFacts(tx, factsKey, { tenantId, subjectId });
     const edited = wish.edit(before.facts);
     if (edited === undefined) return before;
+    const changedAt = new Date(services.clock.nowMs());
+    const isGoing = wish.within === undefined || (await wish.within(tx, changedAt));
+    if (!isGoing) return before;
     const { facts, change } = edited;
     const serial = before.serial + 1;
     const entry = services.entries.prepare(tenantId, {
@@ -66,7 +72,6 @@ export async function changeStanding(
       },
     });
     await writeFacts(tx, factsKey, { tenantId, subjectId, serial, facts });
-    const changedAt = new Date(services.clock.nowMs());
     await insertChange(
       tx,
       { tenantId, subjectId },

@@ -30,11 +30,16 @@ export function requireRightsSight(credential: Credential): void {
 
 type Permit = Pick<EntryDraft, 'actor' | 'flow' | 'decision'>;
 
+type Wanted = Pick<FlowRequest, 'action' | 'purpose' | 'categories' | 'standing' | 'subjectId'> & {
+  /** Where the person's data is from; absent: it could be any that has its home here. */
+  readonly origins?: readonly string[];
+};
+
 /** One request for each origin that has its home here: nothing says yet where a person's data is from. */
 function toRequests(
   services: CellServices,
   credential: Credential,
-  wanted: Pick<FlowRequest, 'action' | 'purpose' | 'categories'>,
+  wanted: Wanted,
 ): readonly FlowRequest[] {
   const { charter } = services.law.current();
   const cell = charter.cells.find(({ id }) => id === services.cellId);
@@ -46,8 +51,17 @@ function toRequests(
   const requests: FlowRequest[] = [];
   for (const [origin, home] of charter.homes) {
     if (!home.ok || home.cellId !== services.cellId) continue;
+    if (wanted.origins !== undefined && !wanted.origins.includes(origin)) continue;
     const { residency } = credential;
-    requests.push({ ...wanted, class: 'restricted', regimes: home.regimes, origin, residency, to });
+    const { origins: _origins, ...request } = wanted;
+    requests.push({
+      ...request,
+      class: 'restricted',
+      regimes: home.regimes,
+      origin,
+      residency,
+      to,
+    });
   }
   return requests;
 }
@@ -64,7 +78,7 @@ export async function requireAboutPerson(
     readonly action: Extract<Action, 'erase' | 'update'>;
     readonly purpose: string;
     readonly categories: readonly string[];
-  },
+  } & Pick<Wanted, 'standing' | 'subjectId' | 'origins'>,
 ): Promise<Permit> {
   let permit: Permit | undefined;
   for (const request of toRequests(services, credential, wanted)) {

@@ -216,8 +216,8 @@ export function hasNarrowed(
       `SELECT 1 FROM cell.standing_changes c
         WHERE c.tenant_id = $1 AND c.is_narrower AND c.changed_at >= $2::timestamptz - interval '1 second'
           AND (c.purpose IS NULL OR c.purpose = $3)
-          AND EXISTS (SELECT 1 FROM cell.records r WHERE r.tenant_id = $1
-                       AND r.subject_id = c.subject_id AND r.collection_id = $4) LIMIT 1`,
+          AND (c.kind = 'erasure' OR EXISTS (SELECT 1 FROM cell.records r WHERE r.tenant_id = $1
+                       AND r.subject_id = c.subject_id AND r.collection_id = $4)) LIMIT 1`,
       [tenantId, updatedAt, request.purpose, request.selection.collection],
     );
     return rows.length > 0;

@@ -11,6 +11,8 @@ export function registerRights(program: Command): void {
   registerWords(program);
   registerHolds(program);
   registerOrders(program);
+  registerRetention(program);
+  registerRequests(program);
 }
 
 function registerWords(program: Command): void {
@@ -79,6 +81,75 @@ function registerHolds(program: Command): void {
     .command('release <residency> <holdId>')
     .option('--yes', 'do not ask')
     .action(lazy(async () => (await import('./hold.ts')).runHoldRelease));
+}
+
+function registerRequests(program: Command): void {
+  const request = program
+    .command('request')
+    .description('what people ask for under their rights, with its clock');
+  request
+    .command('create <residency>')
+    .description('write a request down on the day it arrives')
+    .requiredOption('--kind <kind>', 'access, rectification, restriction, objection, erasure')
+    .requiredOption(SUBJECT, SUBJECT_WORDS)
+    .option('--against <purpose>', 'of an objection: the purpose')
+    .option('--ground <ground>', 'of a restriction')
+    .action(lazy(async () => (await import('./request.ts')).runRequestCreate));
+  request
+    .command('list <residency>')
+    .description('open ones first, the most urgent at the top')
+    .action(lazy(async () => (await import('./request.ts')).runRequestList));
+  for (const [verb, words] of [
+    ['show', 'as it stands'],
+    ['verify', 'say that somebody has made sure who asks'],
+    ['extend', 'put the answer off, once, where the law lets you'],
+    ['execute', 'carry it out'],
+  ] as const) {
+    request
+      .command(`${verb} <residency> <requestId>`)
+      .description(words)
+      .option('--yes', 'do not ask')
+      .action(lazy(async () => (await import('./request.ts')).runRequestStep(verb)));
+  }
+  request
+    .command('refuse <residency> <requestId>')
+    .requiredOption(
+      '--ground <ground>',
+      'identity-unverified, manifestly-unfounded, excessive, overriding-grounds, not-our-data',
+    )
+    .option('--reference <reference>', 'file number; never a name')
+    .action(lazy(async () => (await import('./request.ts')).runRequestRefuse));
+  request
+    .command('rectify <residency> <requestId>')
+    .description('put a record right, under a verified request')
+    .requiredOption('--change <file>', '`collection`, `recordId`, `fields`; `-` reads stdin')
+    .action(lazy(async () => (await import('./request.ts')).runRequestRectify));
+  request
+    .command('export <residency> <requestId>')
+    .description('everything about the person, under a completed request for access')
+    .requiredOption('--output <file>', 'must not exist')
+    .option('--format <format>', 'json or markdown', 'json')
+    .action(lazy(async () => (await import('./request.ts')).runRequestExport));
+}
+
+function registerRetention(program: Command): void {
+  const retention = program.command('retention').description('how long data is kept');
+  retention
+    .command('show <residency>')
+    .description('the term of each field set, who set it, and whether it is a duty')
+    .action(lazy(async () => (await import('./retention.ts')).runRetentionShow));
+  retention
+    .command('run <residency>')
+    .description('remove what has served its time; the cell does so by itself once a day')
+    .option('--dry-run', 'tell what would go, and remove nothing')
+    .option('--collection <id>', 'this collection only')
+    .option('--wait <seconds>', 'how long to wait for its end', '600')
+    .option('--yes', 'do not ask')
+    .action(lazy(async () => (await import('./retention.ts')).runRetentionRun));
+  retention
+    .command('runs <residency>')
+    .description('the newest runs')
+    .action(lazy(async () => (await import('./retention.ts')).runRetentionRuns));
 }
 
 function registerOrders(program: Command): void {

@@ -258,8 +258,15 @@ function registerRecords(program: Command): void {
     .command('erase <residency>')
     .description('erase a person; the id is read from a file or stdin')
     .requiredOption('--subject <file>', 'the application’s own id of the person; `-` reads stdin')
+    .option('--receipt <file>', 'write the signed receipt here')
     .option('--yes', 'do not ask')
     .action(lazy(async () => (await import('./erase.ts')).runErase));
+  program
+    .command('erasure')
+    .description('erasures and their receipts')
+    .command('show <residency> <erasureId>')
+    .option('--receipt <file>', 'write the signed receipt here')
+    .action(lazy(async () => (await import('./erase.ts')).runErasureShow));
 }
 
 function registerTrust(program: Command): void {

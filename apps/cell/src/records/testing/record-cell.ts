@@ -24,6 +24,7 @@ import { toCellSecrets } from '../../cell-secrets.ts';
 import { createChangeFeed } from '../../changes/change-feed.ts';
 import { registerCollectionRoutes } from '../../collections/routes.ts';
 import { createEnforcement } from '../../enforcement/enforcement.ts';
+import type { ErasureServices } from '../../erasures/erase-subject.ts';
 import { registerErasureRoutes } from '../../erasures/routes.ts';
 import { CellError } from '../../errors.ts';
 import { createIdempotencyStore } from '../../idempotency/idempotency-store.ts';
@@ -32,6 +33,8 @@ import { registerKeyRoutes } from '../../keys/routes.ts';
 import { type CellLedger, createCellLedger } from '../../ledger/cell-ledger.ts';
 import { createOrderBook } from '../../orders/order-book.ts';
 import { registerOrderRoutes } from '../../orders/routes.ts';
+import { registerRequestRoutes } from '../../requests/routes.ts';
+import { registerRetentionRoutes } from '../../retention/routes.ts';
 import { createPublicServer } from '../../server.ts';
 import type { CellServices, Credential, LawInForce } from '../../services.ts';
 import { registerHoldRoutes } from '../../subjects/hold-routes.ts';
@@ -51,6 +54,8 @@ export interface RecordCell {
   readonly database: Database;
   readonly ledger: CellLedger;
   readonly keys: OpenKeyRing;
+  /** What erasures and runs of retention stand on. */
+  readonly erasures: ErasureServices;
   /** A tenant with keys. */
   createTenant(): Promise<TenantId>;
   /** An account of a tenant; gives its bearer token. */
@@ -124,10 +129,13 @@ export async function openRecordCell(
   registerCollectionRoutes(app, services);
   registerRecordRoutes(app, services);
   registerKeyRoutes(app, services, keys.administration);
-  registerErasureRoutes(app, services, keys.administration);
   const { privateKey: signingKey } = generateKeyPairSync('ed25519');
   const secrets = { ...toCellSecrets(signingKey), macKey };
   const parts = { ...services, standings, orders, feed, secrets };
+  const erasures = { ...parts, administration: keys.administration };
+  registerErasureRoutes(app, erasures);
+  registerRequestRoutes(app, erasures);
+  registerRetentionRoutes(app, parts, async () => undefined);
   registerStandingRoutes(app, parts);
   registerHoldRoutes(app, parts);
   registerOrderRoutes(app, parts);
@@ -140,6 +148,7 @@ export async function openRecordCell(
     database,
     ledger,
     keys,
+    erasures,
     async createTenant() {
       const tenantId = parseTenantId(newId());
       await keys.administration.provisionTenant(tenantId);
