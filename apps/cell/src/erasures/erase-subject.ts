@@ -15,17 +15,15 @@ import {
 } from '@bailiwick/kernel';
 import { DELETED_DIGEST } from '@bailiwick/ledger';
 import type { PoolClient } from 'pg';
-import type { CellSecrets } from '../cell-secrets.ts';
 import { CellError } from '../errors.ts';
 import { keepReceipt } from '../evidence/receipt-store.ts';
-import type { KeyAdministration } from '../key-service/api.ts';
 import { toEntrySubject, toEntryWrites } from '../records/entry.ts';
-import type { CellServices, Credential, EntryDraft } from '../services.ts';
-import { changeStanding, type StandingServices } from '../subjects/change-standing.ts';
+import type { Credential, EntryDraft } from '../services.ts';
+import { changeStanding } from '../subjects/change-standing.ts';
 import { NO_FACTS, WHOLE_TENANT } from '../subjects/facts.ts';
 import { requireAboutPerson } from '../subjects/roles.ts';
-import type { CellStandings } from '../subjects/standings.ts';
 import { findSubject } from '../subjects/subject-of.ts';
+import type { ErasureServices } from './erasure-services.ts';
 import {
   advance,
   type ErasurePlace,
@@ -42,17 +40,6 @@ import { signReceipt, toStatement } from './receipt.ts';
 const CHECKPOINT_TIMEOUT_MS = 5_000;
 /** Rows that one transaction deletes. */
 const ROWS_COUNT_MAX = 1_000;
-
-export type ErasureServices = CellServices &
-  StandingServices & {
-    readonly standings: CellStandings;
-    readonly secrets: Pick<CellSecrets, 'keyId' | 'signingKey'>;
-    readonly administration: Pick<KeyAdministration, 'eraseSubject'>;
-    /** Adds the job that takes the erasure up, should this process not end it. */
-    readonly addErasureJob?: (tx: PoolClient, place: ErasurePlace) => Promise<void>;
-    /** Told before each step; what it throws ends the work there, as a crash would. */
-    readonly onErasureStep?: (step: ErasureStep) => void;
-  };
 
 /** Accepts the erasure of a person by the caller's own id, or finds the one that is under way. */
 export async function acceptErasure(

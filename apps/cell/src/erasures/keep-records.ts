@@ -15,7 +15,7 @@ import {
 import { prepareReduced, RowsChanged, writeReduced } from '../retention/reduce.ts';
 import { changeStanding } from '../subjects/change-standing.ts';
 import { NO_FACTS, type SubjectFacts, WHOLE_TENANT } from '../subjects/facts.ts';
-import type { ErasureServices } from './erase-subject.ts';
+import type { ErasureServices } from './erasure-services.ts';
 import {
   advance,
   type ErasureProgress,

@@ -7,7 +7,8 @@ import { type TSchema, Type } from 'typebox';
 import { CellError } from '../errors.ts';
 import { SignedStatementSchema } from '../keys/routes.ts';
 import { requireRightsSight } from '../subjects/roles.ts';
-import { acceptErasure, type ErasureServices, runErasure } from './erase-subject.ts';
+import { acceptErasure, runErasure } from './erase-subject.ts';
+import type { ErasureServices } from './erasure-services.ts';
 import { type ErasureRecord, findErasure, type KeptFields } from './erasure-store.ts';
 import { toStatement } from './receipt.ts';
 

@@ -3,7 +3,8 @@
 // step it was in; a step that fails is noted with its code, the request is partial, and the queue tries
 // again. Nothing is ever told as done that is not.
 import { isCoded, toInstant } from '@bailiwick/kernel';
-import { acceptErasureOf, type ErasureServices, runErasure } from '../erasures/erase-subject.ts';
+import { acceptErasureOf, runErasure } from '../erasures/erase-subject.ts';
+import type { ErasureServices } from '../erasures/erasure-services.ts';
 import { findErasure } from '../erasures/erasure-store.ts';
 import { toActor } from '../keys/change-key.ts';
 import { toEntrySubject } from '../records/entry.ts';

@@ -24,7 +24,7 @@ import { toCellSecrets } from '../../cell-secrets.ts';
 import { createChangeFeed } from '../../changes/change-feed.ts';
 import { registerCollectionRoutes } from '../../collections/routes.ts';
 import { createEnforcement } from '../../enforcement/enforcement.ts';
-import type { ErasureServices } from '../../erasures/erase-subject.ts';
+import type { ErasureServices } from '../../erasures/erasure-services.ts';
 import { registerErasureRoutes } from '../../erasures/routes.ts';
 import { CellError } from '../../errors.ts';
 import { createIdempotencyStore } from '../../idempotency/idempotency-store.ts';
