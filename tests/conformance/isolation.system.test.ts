@@ -226,6 +226,13 @@ const aTransfer = (): object => ({
   aggregate: { groupBy: ['country'], measures: ['total'], minimumCount: 10 },
 });
 
+/** The shape of a signature by nobody. */
+const NO_APPROVAL = {
+  payloadType: 'application/vnd.bailiwick.transfer-approval.v1+json',
+  payload: Buffer.from('{}').toString('base64'),
+  signatures: [{ keyid: 'a'.repeat(64), sig: Buffer.alloc(64).toString('base64') }],
+};
+
 beforeAll(async () => {
   system = await useSystem();
   victim = await prepareVictim();
@@ -777,6 +784,24 @@ const PROBES: Readonly<Record<string, Probe>> = {
     expect(done.body.groupCount ?? 0).toBe(0);
     expectNothingOf(done);
   },
+  'POST /v1/transfers/previews': async () => {
+    const answer = await actors.analyst.call('POST', '/v1/transfers/previews', aTransfer());
+    expect(answer.status, answer.text).toBe(200);
+    expect(answer.body.counts).toMatchObject({ records: 0, people: 0 });
+    expectNothingOf(answer);
+  },
+  'POST /v1/transfers/{transferId}/approvals': () =>
+    expectAsUnknown(
+      (id) => actors.admin.call('POST', `/v1/transfers/${id}/approvals`, { approval: NO_APPROVAL }),
+      { id: victim.transferId, unknown: likeEntry(), status: 404 },
+    ),
+  'POST /v1/transfers/{transferId}/stops': () =>
+    expectAsUnknown((id) => actors.admin.call('POST', `/v1/transfers/${id}/stops`, {}), {
+      id: victim.transferId,
+      unknown: likeEntry(),
+      status: 404,
+    }),
+  'GET /v1/arrivals': ownOnly('privacy', 'GET', '/v1/arrivals'),
   'GET /v1/transfers': ownOnly('analyst', 'GET', '/v1/transfers'),
   'GET /v1/transfers/{transferId}': () =>
     expectAsUnknown((id) => actors.analyst.call('GET', `/v1/transfers/${id}`), {

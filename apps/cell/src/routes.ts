@@ -3,6 +3,7 @@
 import type { TenantId } from '@bailiwick/kernel';
 import type { MeterInPlace } from '@bailiwick/telemetry';
 import type { FastifyInstance } from 'fastify';
+import { registerArrivalRoutes, registerInternalArrivalRoutes } from './arrivals/routes.ts';
 import { registerAssessmentRoutes } from './assessments/internal-routes.ts';
 import type { CellBackups } from './backups/backup-service.ts';
 import { registerBackupRoutes } from './backups/routes.ts';
@@ -107,6 +108,7 @@ export async function registerPublicRoutes(
   registerWitnessRoutes(app, witnesses);
   registerTransferRoutes(app, runtime);
   registerDeliveryRoutes(app, runtime);
+  registerArrivalRoutes(app, runtime);
   registerHealthRoutes(app, runtime);
   registerOverviewRoutes(app, runtime, ledger);
   if (portal === undefined) return;
@@ -127,6 +129,7 @@ export function registerInternalRoutes(app: FastifyInstance, parts: InternalRout
   const { runtime, figures, onChange, witnesses, backups } = parts;
   registerTenantRoutes(app, runtime, { onChange });
   registerInternalDeliveryRoutes(app, runtime);
+  registerInternalArrivalRoutes(app, runtime);
   registerInternalOrderRoutes(app, runtime);
   registerAssessmentRoutes(app, runtime);
   registerInternalWitnessRoutes(app, runtime, witnesses);

@@ -101,6 +101,8 @@ export interface CellConfig {
   };
   /** Absent: nobody cosigns this cell's checkpoints, and it cosigns nobody's. */
   readonly witnesses?: WitnessesConfig;
+  /** Where exports are put for whoever fetches them, one folder a provider; absent: there are none. */
+  readonly exports?: { readonly directory: string };
   /** Absent: no backups are taken, and the ledger is not copied out of the database. */
   readonly backups?: BackupsConfig;
   /** Key for access tokens, residency claims and deliveries; default `<state>/signing-key.pem`. */
@@ -229,6 +231,7 @@ export const CellConfigSchema: TSchema = Type.Object(
       strict,
     ),
     witnesses: Type.Optional(WitnessesConfigSchema),
+    exports: Type.Optional(Type.Object({ directory: Path }, strict)),
     backups: Type.Optional(
       Type.Object(
         {

@@ -11,6 +11,20 @@ export {
   SignInRequestSchema,
 } from './account.ts';
 export {
+  CHUNK_RECORDS_COUNT_MAX,
+  type ChunkReceipt,
+  type ChunkRecord,
+  checkChunkReceipt,
+  checkTransferChunk,
+  parseTransferEnd,
+  parseTransferManifest,
+  TRANSFER_END_PAYLOAD_TYPE,
+  TRANSFER_MANIFEST_PAYLOAD_TYPE,
+  type TransferChunk,
+  type TransferEnd,
+  type TransferManifest,
+} from './arrival.ts';
+export {
   type AssessedFlow,
   type AssessedViolation,
   type AssessmentAnswer,
@@ -351,12 +365,20 @@ export {
   SubjectEventRequestSchema,
 } from './standing.ts';
 export {
+  FIELD_TREATMENTS,
+  type FieldTreatment,
+  parseTransferApproval,
+  TRANSFER_APPROVAL_PAYLOAD_TYPE,
   TRANSFER_KINDS,
   TRANSFER_STATES,
   type TransferAnswer,
+  type TransferApproval,
+  TransferApprovalRequestSchema,
   type TransferDimension,
+  type TransferInstrument,
   type TransferKind,
   type TransferMeasure,
+  type TransferPreview,
   type TransferRequest,
   TransferRequestSchema,
   type TransferState,

@@ -36,6 +36,8 @@ export interface RecordLabel {
   readonly regimes: readonly string[];
   /** The date the law counts from. */
   readonly lawDate: string;
+  /** The record is a copy: of which cell's, in which form, by which transfer. Its home is unchanged. */
+  readonly copyOf?: { readonly cell: string; readonly form: string; readonly transfer: string };
   readonly classes: readonly DataClass[];
   readonly categories: readonly string[];
 }
@@ -107,7 +109,7 @@ export interface ImportLine extends RecordDraft {
 }
 
 const strict = { additionalProperties: false };
-const FieldValueSchema: TSchema = Type.Union([Type.String(), Type.Number(), Type.Boolean()]);
+export const FieldValueSchema: TSchema = Type.Union([Type.String(), Type.Number(), Type.Boolean()]);
 const CallerIdSchema: TSchema = Type.String({
   minLength: 1,
   maxLength: CALLER_ID_CHARACTERS_MAX,
@@ -183,6 +185,9 @@ export const RecordLabelSchema: TSchema = Type.Object({
   origin: Type.String(),
   regimes: Type.Array(Type.String()),
   lawDate: Type.String(),
+  copyOf: Type.Optional(
+    Type.Object({ cell: Type.String(), form: Type.String(), transfer: UuidSchema }),
+  ),
   classes: Type.Array(Type.String()),
   categories: Type.Array(Type.String()),
 });

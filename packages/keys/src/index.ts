@@ -82,6 +82,7 @@ export {
   type TenantKeyRow,
   type WrapStore,
 } from './ports.ts';
+export { createPseudonymiser, PSEUDONYM_LENGTH, type Pseudonymiser } from './pseudonym.ts';
 export {
   type BulkSealTemplate,
   createSealer,

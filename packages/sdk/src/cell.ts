@@ -7,6 +7,7 @@ import { type Collection, createCollection } from './collection.ts';
 import { createRequests, type Requests } from './requests.ts';
 import { createRetention, type Retention } from './retention.ts';
 import { createRights, type Rights } from './rights.ts';
+import { createTransfers, type Transfers } from './transfers.ts';
 import type {
   BlindIndexRequest,
   CharterSummary,
@@ -33,8 +34,6 @@ import type {
   Openings,
   SealRequest,
   SealResult,
-  TransferAnswer,
-  TransferRequest,
   WireFlow,
 } from './wire.ts';
 
@@ -97,10 +96,8 @@ export interface Cell {
   };
   /** Records of one collection. */
   collection(id: string): Collection;
-  readonly transfers: {
-    create(request: TransferRequest, options?: CallOptions): Promise<Answer<TransferAnswer>>;
-    get(transferId: string, options?: CallOptions): Promise<Answer<TransferAnswer>>;
-  };
+  /** What leaves this cell. */
+  readonly transfers: Transfers;
   readonly keys: {
     list(options?: CallOptions): Promise<Answer<{ readonly items: readonly KeyDescription[] }>>;
     disable(keyId: string, options?: CallOptions): Promise<Answer<KeyChange>>;
@@ -207,12 +204,7 @@ function createTrust(
   const keyAction = (keyId: string, action: 'disablements' | 'enablements'): string =>
     `/v1/keys/${encodeURIComponent(keyId)}/${action}`;
   return {
-    transfers: {
-      create: (request, options) =>
-        call({ method: 'POST', path: '/v1/transfers', body: request }, options),
-      get: (transferId, options) =>
-        call({ method: 'GET', path: `/v1/transfers/${encodeURIComponent(transferId)}` }, options),
-    },
+    transfers: createTransfers(call),
     keys: {
       list: (options) => call({ method: 'GET', path: '/v1/keys' }, options),
       disable: (keyId, options) =>

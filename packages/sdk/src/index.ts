@@ -24,6 +24,7 @@ export type { Requests } from './requests.ts';
 export type { Retention } from './retention.ts';
 export type { Rights } from './rights.ts';
 export type { AccountCredential } from './tokens.ts';
+export type { Transfers } from './transfers.ts';
 export {
   type Call,
   type Endpoint,
@@ -87,6 +88,7 @@ export type {
   StoredRecord,
   SubjectEventRequest,
   TransferAnswer,
+  TransferPreview,
   TransferRequest,
   Where,
   WireFlow,

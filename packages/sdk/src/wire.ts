@@ -44,6 +44,7 @@ export type {
   StoredRecord,
   SubjectEventRequest,
   TransferAnswer,
+  TransferPreview,
   TransferRequest,
   Where,
   WireFlow,

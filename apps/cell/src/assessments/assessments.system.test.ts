@@ -266,6 +266,7 @@ describe('a transfer under way', () => {
       deliver: async () => {
         throw new Error('nothing may leave');
       },
+      send: () => Promise.reject(new Error('nothing goes record by record')),
       close: async () => undefined,
     };
     const labels = 2;

@@ -45,7 +45,10 @@ interface Decided {
  * What this cell can fulfil, by action. An obligation that is not here turns an allow into a deny:
  * nothing is let through on a promise.
  */
-function isFulfillable(action: Action, kind: ObligationKind): boolean {
+function isFulfillable(
+  { action, form }: Pick<Flow, 'action' | 'form'>,
+  kind: ObligationKind,
+): boolean {
   switch (kind) {
     case 'log':
       return true;
@@ -57,8 +60,10 @@ function isFulfillable(action: Action, kind: ObligationKind): boolean {
       return action === 'transfer' || action === 'export';
     case 'checkpoint':
       return action !== 'ingest' && action !== 'update' && action !== 'delete';
-    case 'tokenise':
+    // What leaves as pseudonyms has been pseudonymised on its way.
     case 'pseudonymise':
+      return form === 'pseudonymised' && (action === 'transfer' || action === 'export');
+    case 'tokenise':
     case 'noise':
     case 'notify':
       return false;
@@ -216,7 +221,7 @@ function decideOwn(ports: EnforcementPorts, tenantId: TenantId, question: Questi
   const { flow } = question;
   const decision = decideFlow(ports, tenantId, question);
   if (decision.outcome === 'deny') return decision;
-  const unfulfillable = decision.obligations.find(({ kind }) => !isFulfillable(flow.action, kind));
+  const unfulfillable = decision.obligations.find(({ kind }) => !isFulfillable(flow, kind));
   return unfulfillable === undefined ? decision : toObligationDenial(decision, unfulfillable);
 }
 

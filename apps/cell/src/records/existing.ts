@@ -12,7 +12,7 @@ import { RecordError } from './errors.ts';
 import type { HomeLabel } from './label.ts';
 import { findOpeningKeys, openFields, type VerifiedRow, verifyRow } from './open.ts';
 import { type RecordPlace, readRows } from './record-store.ts';
-import type { ReadRow } from './row.ts';
+import type { CopyOf, ReadRow } from './row.ts';
 
 /** A verified row and what its label is. */
 export interface Existing {
@@ -28,6 +28,7 @@ export interface OpenedContent {
   readonly label: HomeLabel;
   readonly collectedAt: string;
   readonly lawDate: string;
+  readonly copyOf?: CopyOf;
   /** By position of the field set; keys sorted. */
   readonly values: readonly (FieldSetValues | undefined)[];
 }
@@ -152,6 +153,7 @@ export function toClosed({ verified, collection, label }: Existing): OpenedConte
     label,
     collectedAt: facts.collectedAt,
     lawDate: facts.lawDate,
+    ...(facts.copyOf === undefined ? {} : { copyOf: facts.copyOf }),
     values,
   };
 }

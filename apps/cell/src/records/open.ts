@@ -153,6 +153,7 @@ function toLabel(cellId: CellId, facts: RecordFacts, collection: CompiledCollect
     origin: facts.origin,
     regimes: facts.regimes,
     lawDate: facts.lawDate,
+    ...(facts.copyOf === undefined ? {} : { copyOf: facts.copyOf }),
     classes: collection.classes,
     categories: collection.categories,
   };

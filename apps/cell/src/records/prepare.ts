@@ -28,7 +28,14 @@ import type { CellServices, KeyHandle, KeyOwner, TenantSecrets } from '../servic
 import type { CheckedDraft, FieldSetValues } from './draft.ts';
 import type { RecordRefusal } from './errors.ts';
 import type { HomeLabel } from './label.ts';
-import { encodeContainer, macRecord, type RecordContent, toFactsJson, toFlatJson } from './row.ts';
+import {
+  type CopyOf,
+  encodeContainer,
+  macRecord,
+  type RecordContent,
+  toFactsJson,
+  toFlatJson,
+} from './row.ts';
 
 type Services = Pick<CellServices, 'cellId' | 'keys' | 'clock' | 'random'>;
 
@@ -43,6 +50,7 @@ export interface LabelledDraft {
   /** An update keeps when the record was taken in. */
   readonly collectedAt?: string;
   readonly lawDate?: string;
+  readonly copyOf?: CopyOf;
 }
 
 /** A row's content with its MAC. */
@@ -316,10 +324,13 @@ class Preparation {
   #toFacts(draft: LabelledDraft, lawDate: string): string {
     const collectedAt = draft.collectedAt ?? this.#collectedAt;
     const { origin, regimes, residency } = draft.label;
-    const id = `${origin} ${lawDate} ${collectedAt}`;
+    const { copyOf } = draft;
+    // What a copy's label says is not derived from its origin here.
+    const id = `${origin} ${lawDate} ${collectedAt}${copyOf ? ` ${residency} ${regimes.join()} ${copyOf.transfer}` : ''}`;
     let facts = this.#facts.get(id);
     if (facts === undefined) {
-      facts = toFactsJson({ collectedAt, lawDate, origin, regimes, residency });
+      const copied = copyOf === undefined ? {} : { copyOf };
+      facts = toFactsJson({ collectedAt, ...copied, lawDate, origin, regimes, residency });
       this.#facts.set(id, facts);
     }
     return facts;

@@ -18,10 +18,19 @@ import {
 import { digestSeal, macFacts, verifyFacts } from '@bailiwick/keys';
 import { RecordError } from './errors.ts';
 
+/** Of which cell's record this is a copy, in which form, by which transfer. */
+export interface CopyOf {
+  readonly cell: string;
+  readonly form: string;
+  readonly transfer: string;
+}
+
 /** What is stored of a record's label beside its seals, in canonical JSON, under the facts MAC. */
 export interface RecordFacts {
   /** RFC 3339: when this cell took it in. */
   readonly collectedAt: string;
+  /** Present in a copy that another cell sent: its home, and whose word it is, are unchanged. */
+  readonly copyOf?: CopyOf;
   /** The date the law counts from. */
   readonly lawDate: string;
   readonly origin: string;
@@ -73,8 +82,9 @@ export function toSortedFlatJson(fields: Readonly<Record<string, unknown>>): str
 
 /** Canonical JSON of facts. */
 export function toFactsJson(facts: RecordFacts): string {
-  const { collectedAt, lawDate, origin, regimes, residency } = facts;
-  return JSON.stringify({ collectedAt, lawDate, origin, regimes, residency });
+  const { collectedAt, copyOf, lawDate, origin, regimes, residency } = facts;
+  // Absent members are not written; those of `copyOf` are in order where it is made.
+  return JSON.stringify({ collectedAt, copyOf, lawDate, origin, regimes, residency });
 }
 
 /** Reads facts that have verified. */

@@ -260,6 +260,7 @@ export class RecordWrites {
       version: expected.version + 1,
       collectedAt: content.content.collectedAt,
       lawDate: content.content.lawDate,
+      ...(content.content.copyOf === undefined ? {} : { copyOf: content.content.copyOf }),
     };
     const options = { tenantId, collection, secrets, drafts: [draft] };
     const [prepared] = await prepareRows(this.#services, options);

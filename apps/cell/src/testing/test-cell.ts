@@ -164,6 +164,8 @@ export async function startTestCell(
     readonly backupKey?: string;
     readonly backupPlace?: { readonly jurisdiction: string; readonly operator: string };
     readonly epoch?: number;
+    /** Directory of exports; default none. */
+    readonly exports?: string;
     /** A database that is there already; closed with the cell. */
     readonly database?: TestDatabase;
     /** Where customer keys and the erasable store lie; default in the cell's own directory. */

@@ -42,6 +42,8 @@ export interface TestConfigOptions {
   /** Where that store stands; default with the cell. */
   readonly backupPlace?: { readonly jurisdiction: string; readonly operator: string };
   readonly epoch?: number;
+  /** Directory of exports; default none. */
+  readonly exports?: string;
 }
 
 const LIMITS = {
@@ -99,6 +101,7 @@ export async function writeTestConfig(options: TestConfigOptions): Promise<CellC
       epoch: options.epoch ?? 1,
     },
     ...toBackups(options, write),
+    ...(options.exports === undefined ? {} : { exports: { directory: options.exports } }),
     ...(options.witnesses === undefined ? {} : { witnesses: options.witnesses }),
     state: at('state'),
     telemetry: { directory: at('logs'), level: 'debug' },

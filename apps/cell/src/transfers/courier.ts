@@ -25,10 +25,21 @@ export interface Courier {
     destination: TransferRequest['destination'],
     statement: DsseEnvelope,
   ): Promise<RemoteReceipt | undefined>;
+  /**
+   * Sends a piece of a transfer to another cell and gives its answer.
+   *
+   * @throws {CellError} `DELIVERY_REFUSED` for good, `PEER_UNREACHABLE` for now
+   */
+  send(
+    cell: string,
+    piece: { readonly path: string; readonly body: unknown; readonly timeoutMs?: number },
+  ): Promise<unknown>;
   close(): Promise<void>;
 }
 
 const DELIVERY_MS_MAX = 10_000;
+/** A chunk is sealed and written before it is answered. */
+const PIECE_MS_MAX = 30_000;
 const TRIED_AGAIN: ReadonlySet<number> = new Set([404, 408, 409, 421, 423, 425, 429]);
 
 /** Makes the courier; connections to cells are opened when first needed. */
@@ -61,7 +72,12 @@ export function createCourier(ports: {
         timeoutMs: DELIVERY_MS_MAX,
       });
       assertTaken(answer);
-      return kind === 'control' ? undefined : parseReceipt(answer.body);
+      return kind === 'control' ? undefined : toReceipt(parseJson(answer.body));
+    },
+    async send(cell, { path, body, timeoutMs = PIECE_MS_MAX }) {
+      const answer = await clientOf(cell).call({ method: 'PUT', path, body, timeoutMs });
+      assertTaken(answer);
+      return parseJson(answer.body);
     },
     async close() {
       await Promise.all([...cells.values()].map((client) => client.close()));
@@ -84,18 +100,22 @@ function assertTaken({ status }: PeerAnswer): void {
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const HASH = /^[0-9a-f]{64}$/;
 
-function parseReceipt(body: Buffer): RemoteReceipt {
-  const refuse = (): never => {
-    throw new CellError('PEER_UNREACHABLE', 'the destination gave no receipt');
-  };
-  let value: { readonly entryId?: unknown; readonly leafHash?: unknown };
+function parseJson(body: Buffer): unknown {
   try {
-    value = JSON.parse(body.toString('utf8')) as typeof value;
+    return JSON.parse(body.toString('utf8'));
   } catch {
-    return refuse();
+    throw new CellError('PEER_UNREACHABLE', 'the destination gave no receipt');
   }
-  const { entryId, leafHash } = value;
-  if (typeof entryId !== 'string' || !UUID.test(entryId)) return refuse();
-  if (typeof leafHash !== 'string' || !HASH.test(leafHash)) return refuse();
+}
+
+/** The entry of a destination's answer. @throws {CellError} `PEER_UNREACHABLE` */
+export function toReceipt(value: unknown): RemoteReceipt {
+  const { entryId, leafHash } = Object(value) as Partial<Record<keyof RemoteReceipt, unknown>>;
+  if (typeof entryId !== 'string' || !UUID.test(entryId) || typeof leafHash !== 'string') {
+    throw new CellError('PEER_UNREACHABLE', 'the destination gave no receipt');
+  }
+  if (!HASH.test(leafHash)) {
+    throw new CellError('PEER_UNREACHABLE', 'the destination gave no receipt');
+  }
   return { entryId, leafHash };
 }

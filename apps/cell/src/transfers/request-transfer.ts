@@ -1,19 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // Takes a transfer in: understood, decided for every label of the collection, written down with its job.
-
+import { createHash } from 'node:crypto';
 import { homeOf } from '@bailiwick/charter';
 import type { TransferRequest } from '@bailiwick/contracts';
-import { createUuidV7, parseCollectionId } from '@bailiwick/kernel';
+import {
+  createUuidV7,
+  type Json,
+  type Obligation,
+  parseCollectionId,
+  toCanonicalJson,
+} from '@bailiwick/kernel';
 import { collectionsOf } from '../collections/collection-store.ts';
 import type { CompiledCollection } from '../collections/compiled-collection.ts';
-import { CellError } from '../errors.ts';
+import { CellError, DenialError } from '../errors.ts';
 import { toConditions } from '../records/query.ts';
 import type { CellRuntime } from '../runtime.ts';
 import type { Credential } from '../services.ts';
 import { type AggregatePlan, toPlan } from './aggregate.ts';
-import { decideFlows, type Label, toFlows } from './decide-transfer.ts';
+import { type DeniedFlows, decideTransfer, type Label } from './decide-transfer.ts';
 import { listLabels } from './read-records.ts';
 import { insertTransfer } from './transfer-store.ts';
+import { toTreatments } from './treatments.ts';
 
 const SERIES = /^[a-z]+(?:-[a-z]+){0,3}$/;
 
@@ -27,11 +34,16 @@ export interface UnderstoodTransfer {
   readonly fields: readonly string[];
 }
 
-/** Holds a request against the collection's schema. @throws {CellError} `TRANSFER_INVALID` */
+/**
+ * Holds a request against the collection's schema. Its labels are looked for unless they are given.
+ *
+ * @throws {CellError} `TRANSFER_INVALID`
+ */
 export async function understandTransfer(
   runtime: CellRuntime,
   { tenantId }: Pick<Credential, 'tenantId'>,
   request: TransferRequest,
+  labels?: readonly Label[],
 ): Promise<UnderstoodTransfer> {
   const collectionId = parseCollectionId(request.selection.collection);
   const collection = await collectionsOf(runtime).get(tenantId, collectionId);
@@ -48,10 +60,35 @@ export async function understandTransfer(
     isFigures && request.aggregate !== undefined
       ? toPlan(collection, request.aggregate)
       : undefined;
-  const known = await listLabels(runtime, { tenantId, collection });
-  const labels = known.length === 0 ? toHomeLabels(runtime) : known;
-  const named = plan === undefined ? [...collection.fields.keys()] : plan.fields;
-  return { collection, plan, labels, fields: [...new Set([...named, ...Object.keys(where)])] };
+  const known = labels ?? (await findLabels(runtime, { tenantId, collection }));
+  const named = plan === undefined ? toNamed(collection, request) : plan.fields;
+  return {
+    collection,
+    plan,
+    labels: known,
+    fields: [...new Set([...named, ...Object.keys(where)])],
+  };
+}
+
+/** The fields that go along one by one. */
+function toNamed(collection: CompiledCollection, request: TransferRequest): readonly string[] {
+  const { fields } = request.selection;
+  if (fields === undefined) return [...collection.fields.keys()];
+  for (const [at, name] of fields.entries()) {
+    if (collection.fields.has(name)) continue;
+    throw new CellError('TRANSFER_INVALID', 'the collection has no such field', {
+      places: [{ pointer: `/selection/fields/${at}`, detail: 'expected a field' }],
+    });
+  }
+  return fields;
+}
+
+async function findLabels(
+  runtime: CellRuntime,
+  place: Parameters<typeof listLabels>[1],
+): Promise<readonly Label[]> {
+  const known = await listLabels(runtime, place);
+  return known.length === 0 ? toHomeLabels(runtime) : known;
 }
 
 /** An empty collection is decided as one whose records come from the country of this cell. */
@@ -61,8 +98,15 @@ function toHomeLabels(runtime: CellRuntime): readonly Label[] {
   return [{ origin, regimes: home.ok ? home.regimes : [] }];
 }
 
+/** What an approval is for: the request as it is kept, in its one canonical text. */
+export function hashRequest(request: TransferRequest): string {
+  const plain: Json = JSON.parse(JSON.stringify(request));
+  return createHash('sha256').update(toCanonicalJson(plain)).digest('hex');
+}
+
 /**
- * Decides a transfer and writes it down; a denial is entered and thrown.
+ * Decides a transfer and writes it down; a denial is entered and thrown. What the charter wants signed
+ * waits for its signatures.
  *
  * @throws {DenialError}; {CellError} `TRANSFER_INVALID`, `TRANSFER_UNSUPPORTED`
  */
@@ -71,30 +115,94 @@ export async function requestTransfer(
   credential: Credential,
   request: TransferRequest,
 ): Promise<string> {
+  await runtime.orders.prepare(credential.tenantId);
   const understood = await understandTransfer(runtime, credential, request);
-  const flows = toFlows(runtime, { credential, request, ...understood });
-  const outcome = decideFlows(runtime, flows);
-  if ('denied' in outcome) await runtime.enforcement.require(credential, outcome.request);
-  assertSupported(request, understood);
+  const verdict = decideTransfer(runtime, { credential, request, ...understood });
+  if ('denied' in verdict) return denyTransfer(runtime, credential, verdict);
+  assertSupported(runtime, request, { ...understood, obligations: verdict.obligations });
+  const { tenantId } = credential;
+  const { missing } = verdict;
   const transferId = createUuidV7(runtime);
-  await runtime.database.withTenant(credential.tenantId, (tx) =>
-    insertTransfer(tx, { tenantId: credential.tenantId, transferId, request, credential }),
+  const requestHash = hashRequest(request);
+  const state = missing.length > 0 ? 'awaiting-approval' : 'accepted';
+  await runtime.database.withTenant(tenantId, (tx) =>
+    insertTransfer(tx, { tenantId, transferId, request, credential, missing, state, requestHash }),
   );
   return transferId;
 }
 
+/** Enters a denial and throws it. */
+async function denyTransfer(
+  runtime: CellRuntime,
+  credential: Credential,
+  { request, denied }: DeniedFlows,
+): Promise<never> {
+  await runtime.enforcement.require(credential, request);
+  throw new DenialError(denied.decision);
+}
+
 /** What the charter allows and this version cannot do is told as such, and nothing leaves. */
-function assertSupported(request: TransferRequest, { plan, collection }: UnderstoodTransfer): void {
-  const { kind, form, destination } = request;
+export function assertSupported(
+  runtime: CellRuntime,
+  request: TransferRequest,
+  understood: UnderstoodTransfer & { readonly obligations: readonly Obligation[] },
+): void {
+  if (request.kind === 'copy' || request.kind === 'export') {
+    if (understood.plan === undefined) {
+      assertRecords(runtime, request, understood);
+      return;
+    }
+  }
+  assertFigures(request, understood);
+}
+
+function assertFigures(
+  { kind, form, destination }: TransferRequest,
+  { plan, collection }: UnderstoodTransfer,
+): void {
   const isKind = kind === 'aggregate' || kind === 'copy' || kind === 'export';
   const isDestination = destination.kind === 'cell' || destination.kind === 'control';
   if (!isKind || plan === undefined || form !== 'aggregated' || !isDestination) {
     throw new CellError(
       'TRANSFER_UNSUPPORTED',
-      'this version transfers figures (`aggregated`) to cells and to the control plane',
+      'this version sends figures (`aggregated`) to cells and to the control plane, copies to cells and exports to providers (`plain` or `pseudonymised`)',
     );
   }
   if (!SERIES.test(collection.id) || collection.id.length > 32) {
     throw new CellError('TRANSFER_UNSUPPORTED', 'the name of the collection cannot leave the cell');
   }
+}
+
+function assertRecords(
+  runtime: CellRuntime,
+  request: TransferRequest,
+  understood: UnderstoodTransfer & { readonly obligations: readonly Obligation[] },
+): void {
+  const { kind, form, destination, mechanism, instrument } = request;
+  const refuse = (pointer: string, detail: string): never => {
+    throw new CellError('TRANSFER_INVALID', detail, { places: [{ pointer, detail }] });
+  };
+  if (form !== 'plain' && form !== 'pseudonymised') {
+    throw new CellError('TRANSFER_UNSUPPORTED', `records cannot be sent as \`${form}\``);
+  }
+  if (kind === 'copy') {
+    if (destination.kind !== 'cell') refuse('/destination/kind', 'a copy goes to a cell');
+    if (destination.id === runtime.cellId) refuse('/destination/id', 'expected another cell');
+    // Off by default: what no law lets go under a named mechanism stays, whatever a rule allows.
+    if (mechanism === undefined) refuse('/mechanism', 'a copy needs a mechanism');
+  } else {
+    if (destination.kind !== 'provider')
+      refuse('/destination/kind', 'an export goes to a provider');
+    if (runtime.config.exports === undefined) {
+      throw new CellError('TRANSFER_UNSUPPORTED', 'this cell has no place for exports (`exports`)');
+    }
+  }
+  if (mechanism !== undefined && instrument === undefined) {
+    refuse('/instrument', 'expected the reference and the parties of the instrument');
+  }
+  toTreatments(understood.collection, {
+    fields: understood.fields,
+    form,
+    obligations: understood.obligations,
+  });
 }

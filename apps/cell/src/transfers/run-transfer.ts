@@ -18,10 +18,15 @@ import { findPerson } from '../records/sight.ts';
 import type { CellRuntime } from '../runtime.ts';
 import type { EntryDraft } from '../services.ts';
 import { Aggregation } from './aggregate.ts';
+import { createCellSink } from './cell-sink.ts';
 import type { Courier } from './courier.ts';
-import { type Decided, decideFlows, toFlows } from './decide-transfer.ts';
+import { type Decided, decideFlows, isAboutOne, toFlows } from './decide-transfer.ts';
+import { createFileSink } from './file-sink.ts';
+import { CHECKPOINT_MS_MAX, CHUNK_COUNT } from './limits.ts';
 import { type ReadRecord, readRecords } from './read-records.ts';
 import { type UnderstoodTransfer, understandTransfer } from './request-transfer.ts';
+import { goOn, type RecordStep, startRecords, tellEnd } from './run-records.ts';
+import { toTransferFacts } from './transfer-facts.ts';
 import {
   countAttempt,
   findTransfer,
@@ -30,11 +35,13 @@ import {
   takeStep,
 } from './transfer-store.ts';
 
-const CHECKPOINT_MS_MAX = 10_000;
-
 export interface TransferPorts {
   readonly runtime: CellRuntime;
   readonly courier: Courier;
+  /** Tests let the process die here. */
+  readonly onStep?: (step: RecordStep) => void;
+  /** Records of a chunk. */
+  readonly chunkCount?: number;
 }
 
 /** Takes a transfer as far as it goes; throws when it is to be tried again. */
@@ -49,30 +56,71 @@ export async function runTransfer(
     const transfer = await findTransfer(runtime.database, place);
     if (transfer === undefined) return;
     try {
-      switch (transfer.state) {
-        case 'accepted':
-          await prepare(runtime, transfer);
-          break;
-        case 'prepared':
-          await deliver(ports, transfer);
-          break;
-        case 'delivered':
-          await complete(runtime, transfer);
-          break;
-        default:
-          return;
-      }
+      const isOver = isRecords(transfer)
+        ? await stepRecords(ports, transfer)
+        : await stepFigures(ports, transfer);
+      if (isOver) return;
     } catch (error) {
       if (!isFinal(error)) throw error;
       await refuseTransfer(runtime, transfer, error);
-      return;
     }
   }
 }
 
-/** A denial is final, except where only the law is out of date: that passes. */
+/** True where records leave one by one, and not a statement about all of them. */
+function isRecords({ request }: TransferRow): boolean {
+  return isAboutOne(request) && request.form !== 'aggregated' && request.form !== 'dp-aggregated';
+}
+
+/** One step on; true when there is none. */
+async function stepFigures(ports: TransferPorts, transfer: TransferRow): Promise<boolean> {
+  switch (transfer.state) {
+    case 'accepted':
+      await prepare(ports.runtime, transfer);
+      return false;
+    case 'prepared':
+      await deliver(ports, transfer);
+      return false;
+    case 'delivered':
+      await complete(ports.runtime, transfer);
+      return false;
+    default:
+      return true;
+  }
+}
+
+/** One step on; true when there is none. */
+async function stepRecords(ports: TransferPorts, transfer: TransferRow): Promise<boolean> {
+  const { runtime, courier, onStep } = ports;
+  const directory = runtime.config.exports?.directory;
+  const sink =
+    transfer.request.kind === 'export' && directory !== undefined
+      ? createFileSink(directory)
+      : createCellSink(courier);
+  const { chunkCount = CHUNK_COUNT } = ports;
+  const parts = { runtime, sink, chunkCount, ...(onStep === undefined ? {} : { onStep }) };
+  switch (transfer.state) {
+    case 'accepted':
+      await startRecords(parts, transfer);
+      return false;
+    case 'running':
+      await goOn(parts, transfer);
+      return false;
+    case 'refused':
+    case 'stopped':
+      await tellEnd(parts, transfer);
+      return true;
+    default:
+      return true;
+  }
+}
+
+/** A denial is final, except where the law is out of date or orders cannot be read: that passes. */
 function isFinal(error: unknown): boolean {
-  if (error instanceof DenialError) return error.decision.cause !== 'charter-stale';
+  if (error instanceof DenialError) {
+    const { cause } = error.decision;
+    return cause !== 'charter-stale' && cause !== 'facts-unverified';
+  }
   return [
     'TRANSFER_INVALID',
     'TRANSFER_UNSUPPORTED',
@@ -84,23 +132,24 @@ function isFinal(error: unknown): boolean {
 /** Decides anew for the labels that there are now. @throws {DenialError} */
 async function decide(
   runtime: CellRuntime,
-  { credential, request }: TransferRow,
+  { credential, request, conditions }: TransferRow,
 ): Promise<{
   readonly understood: Awaited<ReturnType<typeof understandTransfer>>;
   readonly allowed: Decided;
   readonly minimumCount: number;
 }> {
   const understood = await understandTransfer(runtime, credential, request);
-  return { understood, ...demandAllowed(runtime, { credential, request }, understood) };
+  return { understood, ...demandAllowed(runtime, { credential, request, conditions }, understood) };
 }
 
 /** @throws {DenialError} */
 function demandAllowed(
   runtime: CellRuntime,
-  { credential, request }: Pick<TransferRow, 'credential' | 'request'>,
+  { credential, request, conditions }: Pick<TransferRow, 'credential' | 'request' | 'conditions'>,
   understood: Awaited<ReturnType<typeof understandTransfer>>,
 ): { readonly allowed: Decided; readonly minimumCount: number } {
-  const outcome = decideFlows(runtime, toFlows(runtime, { credential, request, ...understood }));
+  const question = { credential, request, conditions, ...understood };
+  const outcome = decideFlows(runtime, toFlows(runtime, question));
   if ('denied' in outcome) throw new DenialError(outcome.denied.decision);
   return outcome;
 }
@@ -108,7 +157,7 @@ function demandAllowed(
 /** Whose records may go along: people can have withdrawn, objected, had their data restricted. */
 function decidePeople(
   runtime: CellRuntime,
-  { credential, request }: TransferRow,
+  { credential, request, conditions }: TransferRow,
   understood: UnderstoodTransfer,
 ): (record: ReadRecord) => boolean {
   const { collection } = understood;
@@ -122,7 +171,8 @@ function decidePeople(
     const before = known.get(id);
     if (before !== undefined) return before;
     const labels = [{ origin, regimes }];
-    const flows = toFlows(runtime, { credential, request, ...understood, labels, person });
+    const question = { credential, request, conditions, ...understood, labels, person };
+    const flows = toFlows(runtime, question);
     const isAllowed = 'allowed' in decideFlows(runtime, flows);
     known.set(id, isAllowed);
     return isAllowed;
@@ -174,7 +224,7 @@ async function prepare(runtime: CellRuntime, transfer: TransferRow): Promise<voi
     ...runtime.enforcement.toDraft(credential, allowed),
     ...toRecords(recordIds),
     facts: {
-      ...toFacts(transfer),
+      ...toTransferFacts(transfer),
       step: 'prepared',
       statement: statementHash,
       groups: groups.length,
@@ -207,16 +257,6 @@ const toLabelText = (label: {
 function toRecords(recordIds: Parameters<typeof toEntryRecords>[0]): Pick<EntryDraft, 'records'> {
   const records = toEntryRecords(recordIds);
   return records === undefined ? {} : { records };
-}
-
-function toFacts({ transferId, request }: TransferRow): Record<string, string> {
-  const { kind, form, destination } = request;
-  return {
-    transfer: transferId,
-    transferKind: kind,
-    form,
-    destination: destination.id ?? destination.kind,
-  };
 }
 
 /** INVARIANT 1: only what a cell computed, decided and signed leaves it. */
@@ -274,7 +314,7 @@ async function complete(runtime: CellRuntime, transfer: TransferRow): Promise<vo
   const entry = runtime.entries.prepare(tenantId, {
     kind: 'transfer',
     facts: {
-      ...toFacts(transfer),
+      ...toTransferFacts(transfer),
       step: 'completed',
       ...(statementHash === undefined ? {} : { statement: statementHash }),
       ...(remoteEntryId === undefined ? {} : { remoteEntry: remoteEntryId }),
@@ -296,7 +336,7 @@ async function refuseTransfer(
   const { code, detail, rules, reasons, nearest } = toProblem(error);
   const entry = runtime.entries.prepare(tenantId, {
     kind: 'refusal',
-    facts: { ...toFacts(transfer), step: 'refused', code, rules: rules ?? [] },
+    facts: { ...toTransferFacts(transfer), step: 'refused', code, rules: rules ?? [] },
   });
   await runtime.database.withTenant(tenantId, async (tx) => {
     const isTaken = await takeStep(tx, transferId, {

@@ -23,6 +23,17 @@ export interface TransferRow {
   readonly leafHash?: string;
   readonly remoteEntryId?: string;
   readonly remoteLeafHash?: string;
+  readonly requestHash?: string;
+  /** Conditions that approvals have made true, and those that none has yet. */
+  readonly conditions: readonly string[];
+  readonly missing: readonly string[];
+  /** The last record that the destination has taken. */
+  readonly through?: string;
+  readonly chunkCount: number;
+  readonly recordCount: number;
+  readonly withheldCount: number;
+  readonly leftOutCount: number;
+  readonly digest?: string;
   readonly attemptCount: number;
   readonly createdAt: Date;
   readonly updatedAt: Date;
@@ -45,23 +56,52 @@ interface Row {
   readonly leaf_hash: string | null;
   readonly remote_entry_id: string | null;
   readonly remote_leaf_hash: string | null;
+  readonly request_hash: string | null;
+  readonly conditions: readonly string[];
+  readonly missing: readonly string[];
+  readonly through: string | null;
+  readonly chunk_count: number;
+  readonly record_count: string;
+  readonly withheld_count: string;
+  readonly left_out_count: string;
+  readonly digest: string | null;
   readonly attempt_count: number;
   readonly created_at: Date;
   readonly updated_at: Date;
 }
 
-/** Writes a new transfer and its job in the caller's transaction, which has the tenant set. */
+/** Writes a new transfer in the caller's transaction, which has the tenant set; its job once it may run. */
 export async function insertTransfer(
   tx: PoolClient,
-  transfer: Pick<TransferRow, 'tenantId' | 'transferId' | 'request' | 'credential'>,
+  transfer: Pick<
+    TransferRow,
+    'tenantId' | 'transferId' | 'request' | 'credential' | 'missing' | 'state'
+  > & { readonly requestHash: string },
 ): Promise<void> {
-  const { tenantId, transferId, request, credential } = transfer;
+  const { tenantId, transferId, request, credential, missing, state, requestHash } = transfer;
   await tx.query(
-    `INSERT INTO cell.transfers (tenant_id, transfer_id, kind, state, draft, credential)
-     VALUES ($1, $2, $3, 'accepted', $4, $5)`,
-    [tenantId, transferId, request.kind, JSON.stringify(request), JSON.stringify(credential)],
+    `INSERT INTO cell.transfers
+       (tenant_id, transfer_id, kind, state, draft, credential, missing, request_hash)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+    [
+      tenantId,
+      transferId,
+      request.kind,
+      state,
+      JSON.stringify(request),
+      JSON.stringify(credential),
+      missing,
+      requestHash,
+    ],
   );
-  // Invariant 7: a job carries ids only.
+  if (state === 'accepted') await addTransferJob(tx, transfer);
+}
+
+/** Has a transfer run, or run again. Invariant 7: a job carries ids only. */
+export async function addTransferJob(
+  tx: PoolClient,
+  { tenantId, transferId }: Pick<TransferRow, 'tenantId' | 'transferId'>,
+): Promise<void> {
   await tx.query(
     `SELECT jobs.add_job('transfer', json_build_object('tenantId', $1::text, 'transferId', $2::text),
        job_key => $2::text, max_attempts => 25)`,
@@ -122,6 +162,9 @@ function toTransfer(row: Row): TransferRow {
     leafHash: absent(row.leaf_hash),
     remoteEntryId: absent(row.remote_entry_id),
     remoteLeafHash: absent(row.remote_leaf_hash),
+    requestHash: absent(row.request_hash),
+    through: absent(row.through),
+    digest: absent(row.digest),
   };
   return {
     tenantId: row.tenant_id,
@@ -129,6 +172,12 @@ function toTransfer(row: Row): TransferRow {
     state: row.state,
     request: row.draft,
     credential: row.credential,
+    conditions: row.conditions,
+    missing: row.missing,
+    chunkCount: row.chunk_count,
+    recordCount: Number(row.record_count),
+    withheldCount: Number(row.withheld_count),
+    leftOutCount: Number(row.left_out_count),
     attemptCount: row.attempt_count,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

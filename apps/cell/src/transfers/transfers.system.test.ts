@@ -152,6 +152,7 @@ function courierTo(options: { loses?: number; repeats?: number } = {}) {
       if (lost <= (options.loses ?? 0)) throw new Error('the answer was lost');
       return { entryId: receipt.entryId, leafHash: receipt.leafHash };
     },
+    send: () => Promise.reject(new Error('nothing is sent record by record')),
     close: async () => undefined,
   };
 }

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { lazy } from './lazy.ts';
 import { registerKeys } from './register-keys.ts';
 import { registerRights } from './register-rights.ts';
+import { registerTransfers } from './register-transfers.ts';
 
 /** Adds all commands to the program. */
 export function registerCommands(program: Command): void {
@@ -270,16 +271,7 @@ function registerRecords(program: Command): void {
 }
 
 function registerTrust(program: Command): void {
-  const transfer = program.command('transfer').description('what leaves a cell');
-  transfer
-    .command('create <residency>')
-    .description('ask for a transfer out of this cell; it is decided, transformed and entered')
-    .requiredOption('--draft <file>', 'the transfer as JSON or YAML (see examples/transfers/)')
-    .action(lazy(async () => (await import('./transfer.ts')).runTransferCreate));
-  transfer
-    .command('show <residency> <transferId>')
-    .description('how far it is, and the entries that it left')
-    .action(lazy(async () => (await import('./transfer.ts')).runTransferShow));
+  registerTransfers(program);
   const ledger = program.command('ledger').description('what is on record');
   ledger
     .command('export <residency>')

@@ -130,6 +130,7 @@ export function writeCellConfig(
       keyFile: toSecretFile(directory, 'backup-key'),
       urlFile: toSecretFile(directory, 'backup-database-url'),
     },
+    exports: { directory: makeDirectory(directory, 'exports') },
     signing: { keyFile: toSecretFile(directory, 'signing-key.pem') },
     state: makeDirectory(directory, 'state'),
     telemetry: { directory: makeDirectory(directory, 'logs') },
