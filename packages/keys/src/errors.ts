@@ -51,6 +51,8 @@ export type KeysErrorCode =
   | 'KEYS_REQUEST_CLOSED'
   /** The request needs two people who sign for it, and this is not one. */
   | 'KEYS_APPROVAL_REFUSED'
+  /** A share of a key is damaged, of another set, there twice, or there are too few. */
+  | 'KEYS_SHARE_INVALID'
   /** The key's wrap does not open. */
   | 'KEYS_KEY_UNREADABLE'
   /** The shred key was retired by an erasure: read its subjects' wraps again. */

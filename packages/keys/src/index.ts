@@ -98,6 +98,13 @@ export {
 } from './sealed-value.ts';
 export { createKey, takeKey, wipe, withMaterial } from './secret.ts';
 export {
+  combineShares,
+  multiplyInField,
+  SHARES_COUNT_MAX,
+  SHARES_THRESHOLD_MIN,
+  splitKey,
+} from './shares.ts';
+export {
   type SignedStatement,
   type StatementBody,
   signStatement,

@@ -8,6 +8,7 @@ export function registerKeys(program: Command): void {
   registerSwitch(program);
   registerProxy(program);
   registerCustody(program);
+  registerRecovery(program);
 }
 
 function registerSwitch(program: Command): void {
@@ -115,6 +116,25 @@ function registerProxy(program: Command): void {
     .description('list, create, rotate, disable, enable or destroy keys of the token')
     .option('--yes', 'destroy without asking')
     .action(lazy(async () => (await import('./key-tools.ts')).runKeyProxyKey));
+}
+
+function registerRecovery(program: Command): void {
+  const recovery = program
+    .command('key-recovery')
+    .description('customer keys in files: shares of which enough bring them back');
+  recovery
+    .command('split')
+    .requiredOption('--keys <directory>', 'the provider’s directory of keys')
+    .requiredOption('--shares <count>', 'how many people')
+    .requiredOption('--threshold <count>', 'how many of them are needed')
+    .requiredOption('--output <directory>', 'where the sealed file and the shares are written')
+    .action(lazy(async () => (await import('./key-recovery.ts')).runKeyRecoverySplit));
+  recovery
+    .command('restore')
+    .requiredOption('--sealed <file>', 'recovery.sealed')
+    .requiredOption('--share <file...>', 'files of enough shares')
+    .requiredOption('--output <directory>', 'where the keys go; must not exist')
+    .action(lazy(async () => (await import('./key-recovery.ts')).runKeyRecoveryRestore));
 }
 
 function registerCustody(program: Command): void {
