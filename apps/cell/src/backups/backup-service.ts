@@ -10,6 +10,7 @@ import { CellError } from '../errors.ts';
 import type { CellLedger } from '../ledger/cell-ledger.ts';
 import type { CellRuntime } from '../runtime.ts';
 import { type BackupPermits, decideBackups } from './backup-law.ts';
+import { findFacts } from './facts-copy.ts';
 import { createLedgerCopy, type LedgerCopy } from './ledger-copy.ts';
 import { FULL_INTERVAL_HOURS, STATEMENT_TIMEOUT_MS } from './limits.ts';
 import { listManifests } from './manifests.ts';
@@ -217,8 +218,9 @@ class Backups implements CellBackups {
       for (const { object } of tables) await store.remove(object, { nowMs });
     }
     const full = manifests.findLast(({ kind }) => kind === 'full');
-    for (const { name, retainUntilMs } of await store.list('ledger/')) {
-      const segment = findSegment(name);
+    const pieces = [...(await store.list('ledger/')), ...(await store.list('facts/'))];
+    for (const { name, retainUntilMs } of pieces) {
+      const segment = findSegment(name) ?? findFacts(name);
       if (segment === undefined || full === undefined || retainUntilMs > nowMs) continue;
       if (segment.epoch === full.ledger.epoch && segment.end <= full.ledger.size) {
         await store.remove(name, { nowMs });

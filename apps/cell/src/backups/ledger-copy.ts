@@ -7,6 +7,7 @@ import { type Clock, isCoded } from '@bailiwick/kernel';
 import { HASH_SIZE_BYTES, TILE_WIDTH } from '@bailiwick/ledger';
 import type { Database } from '@bailiwick/postgres';
 import type { Log } from '@bailiwick/telemetry';
+import { copyFacts } from './facts-copy.ts';
 import {
   LEDGER_COPY_INTERVAL_MS,
   MS_PER_DAY,
@@ -121,6 +122,9 @@ class Copy implements LedgerCopy {
       },
     });
     const retainUntilMs = clock.nowMs() + SEGMENT_KEEP_DAYS * MS_PER_DAY;
+    // Before the piece itself: once it is there, nobody comes back to what it tells of.
+    const { pool } = database;
+    await copyFacts({ pool, vault }, lines, { epoch, end, retainUntilMs });
     try {
       const name = toSegmentName({ epoch, first, end });
       await vault.put(name, toSegmentContent(lines), { retainUntilMs });

@@ -19,7 +19,7 @@ export interface ReplayOutcome {
 /** Kinds of entries that a restore looks at. */
 const KINDS = ['erasure', 'delete', 'key'] as const;
 /** A deletion with one of these facts was no user's wish: the law or an erasure asked for it. */
-const BINDING_FACTS = ['erasure', 'expiry', 'retention', 'request'] as const;
+const BINDING_FACTS = ['erasure', 'retention'] as const;
 const HEX_UUID = /^([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})$/;
 
 interface Body {

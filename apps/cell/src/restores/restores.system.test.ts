@@ -107,6 +107,13 @@ beforeAll(async () => {
   });
   expect(erased.status, JSON.stringify(erased.body)).toBe(200);
   expect(erased.body).toMatchObject({ survivorsCount: 3, recordsCount: 1 });
+  for (const body of [
+    { subject: 'max', purpose: 'marketing', state: 'given' },
+    { subject: 'max', purpose: 'marketing', state: 'withdrawn' },
+  ]) {
+    const said = await cell.call({ method: 'POST', path: '/v1/consents', body, as: shop });
+    expect(said.status, JSON.stringify(said.body)).toBe(200);
+  }
   await settle(cell);
   expect(await cell.cell.witnesses.rounds.round()).toContain('auditor.example');
 });
@@ -273,6 +280,16 @@ describe('a restore', () => {
       as: { ...shop },
     });
     if (body?.problems !== undefined) expect(body.problems).toEqual([]);
+  });
+
+  it('knows a consent that was withdrawn after the newest backup', async () => {
+    const { database } = await restore();
+    for (const table of ['cell.standings', 'cell.standing_changes']) {
+      const sql = `SELECT t::text AS row FROM ${table} t ORDER BY 1`;
+      const rows = await database.asOwner(sql);
+      expect(rows.length, table).toBeGreaterThan(0);
+      expect(rows, table).toEqual(await cell.database.asOwner(sql));
+    }
   });
 
   it('is on record in the ledger that goes on, with what it did', async () => {

@@ -8,6 +8,7 @@ import { type Clock, createUuidV7, type Random } from '@bailiwick/kernel';
 import type { LogHead } from '@bailiwick/ledger';
 import { readMigrations } from '@bailiwick/postgres';
 import { Client } from 'pg';
+import { applyFacts } from '../backups/facts-copy.ts';
 import { listManifests } from '../backups/manifests.ts';
 import type { BackupVault } from '../backups/sealed-object.ts';
 import { CellError } from '../errors.ts';
@@ -99,6 +100,7 @@ async function restoreIn(client: Client, ports: RestorePorts, work: Work): Promi
       { details: { withheldCount } },
     );
   }
+  await applyFacts({ client, vault: ports.vault }, point.facts);
   const outcome = await replayLedger(client, point.from);
   const restoreId = createUuidV7(ports);
   if (forced !== undefined) {
@@ -126,6 +128,8 @@ interface Point {
   readonly backupId: string;
   readonly backupAt: string;
   readonly from: { readonly epoch: number; readonly index: number };
+  /** From where on what people and the law said is newer than in the database. */
+  readonly facts: { readonly epoch: number; readonly index: number };
   readonly rowsCount: number;
 }
 
@@ -141,7 +145,12 @@ async function load(client: Client, { vault }: RestorePorts, work: Work): Promis
     .flatMap(({ tables }) => tables)
     .reduce((sum, one) => sum + (one.table === 'cell.records' ? one.rowsCount : 0), 0);
   const { backupId, at, ledger } = point;
-  return { backupId, backupAt: at, from: { epoch: ledger.epoch, index: ledger.size }, rowsCount };
+  const { ledger: known } = newest.at(-1) ?? point;
+  return {
+    ...{ backupId, backupAt: at, rowsCount },
+    from: { epoch: ledger.epoch, index: ledger.size },
+    facts: { epoch: known.epoch, index: known.size },
+  };
 }
 
 /** Where a database that others restored stands: its own head says so, and is held against its leaves. */
@@ -161,6 +170,7 @@ async function readPoint(client: Client, manifests: readonly BackupManifest[]): 
     backupId: 'other-tools',
     backupAt: oldest?.at ?? new Date(0).toISOString(),
     from: { epoch, index: size },
+    facts: { epoch, index: size },
     rowsCount: 0,
   };
 }
