@@ -2,11 +2,12 @@
 // Goal: an operator brings charters into force, tries them, takes them back and suspends a mechanism, with
 // the command and nothing else. Method: a
 // demonstration of its own with its real processes; what cells answer is asked over their public doors.
+import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { AssessmentAnswer } from '@bailiwick/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { type Ended, ROOT, runBailiwick, toJson } from '../system/command.ts';
 import { createPlace, type Demo, type Place, startDemo } from '../system/demo.ts';
 import { waitUntil } from '../system/wait-until.ts';
@@ -208,6 +209,111 @@ describe('a charter that is brought out', () => {
       1,
       expect.stringContaining('CONTROL_ROLLOUT_CONFLICT'),
     ]);
+  });
+});
+
+describe('contract terms', () => {
+  const at = (name: string): string => path.join(place.state, name);
+  const EXPORT = {
+    actor: {
+      kind: 'workload',
+      role: 'shop-service',
+      employer: 'controller',
+      assurance: 'high',
+      place: 'de',
+    },
+    action: 'export',
+    purpose: 'legal-obligation',
+  };
+
+  it('are drafted, signed by both sides, proved to narrow, and hold in the cells', async () => {
+    const terms = write(
+      'terms.yaml',
+      stringify({
+        terms: 1,
+        version: 1,
+        forbid: [{ forbid: 'no-exports', action: 'export', because: 'agreed', source: '§ 7' }],
+      }),
+    );
+    const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+    write('customer.pem', String(privateKey.export({ type: 'pkcs8', format: 'pem' })));
+    write('customer.pub', String(publicKey.export({ type: 'spki', format: 'pem' })));
+    const provider = path.join(place.state, 'approvers', 'privacy-officer.pem');
+    const { tenants } = parse(readFileSync(at('client.yaml'), 'utf8')) as {
+      tenants: Readonly<Record<string, { id: string }>>;
+    };
+    const tenantId = tenants['retailer']?.id ?? '';
+    const commands = [
+      [
+        'draft',
+        terms,
+        '--tenant-id',
+        tenantId,
+        '--provider',
+        provider,
+        '--customer',
+        at('customer.pub'),
+        '--output',
+        at('draft.json'),
+      ],
+      ['sign', at('draft.json'), '--key-file', provider, '--output', at('half.json')],
+      [
+        'countersign',
+        at('half.json'),
+        '--key-file',
+        at('customer.pem'),
+        '--output',
+        at('whole.json'),
+      ],
+    ];
+    for (const command of commands) {
+      const ended = await run('terms', ...command);
+      expect(ended.code, ended.stderr).toBe(0);
+    }
+    expect((await run('terms', 'check', at('half.json'))).code).toBe(4);
+    expect((await run('terms', 'apply', at('half.json'), '--yes')).code).toBe(3);
+    const checked = await run(
+      'terms',
+      'check',
+      at('whole.json'),
+      '--charter',
+      write('law.yaml', law),
+    );
+    expect([checked.code, checked.stdout]).toEqual([0, expect.stringContaining('they narrow')]);
+    expect(checked.stdout).toContain('[terms.no-exports]');
+    expect(await decide(EXPORT)).toBe(0);
+    const applied = await run('terms', 'apply', at('whole.json'), '--yes');
+    expect(applied.code, applied.stderr).toBe(0);
+    await waitUntil('the terms to hold', async () =>
+      (await decide(EXPORT)) === 3 ? true : undefined,
+    );
+  });
+
+  it('are refused with a stranger’s key, and when a byte was changed', async () => {
+    const { privateKey } = generateKeyPairSync('ed25519');
+    const stranger = write(
+      'stranger.pem',
+      String(privateKey.export({ type: 'pkcs8', format: 'pem' })),
+    );
+    const signed = await run(
+      'terms',
+      'sign',
+      at('draft.json'),
+      '--key-file',
+      stranger,
+      '--output',
+      at('no.json'),
+    );
+    expect([signed.code, signed.stderr]).toEqual([1, expect.stringContaining('another key')]);
+    const whole = JSON.parse(readFileSync(at('whole.json'), 'utf8')) as { payload: string };
+    const text = Buffer.from(whole.payload, 'base64')
+      .toString()
+      .replace('no-exports', 'no-imports');
+    const forged = write(
+      'forged.json',
+      JSON.stringify({ ...whole, payload: Buffer.from(text).toString('base64') }),
+    );
+    expect((await run('terms', 'check', forged)).code).toBe(4);
   });
 });
 

@@ -16,6 +16,7 @@ const STATUS: Readonly<Record<ControlErrorCode, readonly [status: number, title:
   CONTROL_SERIAL_CONFLICT: [409, 'the serial is not the next one'],
   CONTROL_APPROVAL_INVALID: [422, 'an approval is not for this'],
   CONTROL_TERMS_INVALID: [422, 'the contract terms are not valid'],
+  CONTROL_AGREEMENT_INVALID: [422, 'the agreement does not carry these terms'],
   CONTROL_TENANT_UNKNOWN: [404, 'there is no such tenant'],
   CONTROL_TENANT_EXISTS: [409, 'the tenant exists already'],
   CONTROL_HOME_INVALID: [422, 'a home does not fit its cell'],

@@ -59,6 +59,7 @@ export {
 } from './findings.ts';
 export type { BoxContext } from './flow-box.ts';
 export type { Home, HomeRefusal } from './home.ts';
+export { narrowCharter, proveTerms, type TermsProof } from './narrow.ts';
 export { type ParseOptions, parseCharter } from './parse.ts';
 export { type CharterProof, type PropertyProof, proveCharter } from './prove.ts';
 export { toRego } from './rego.ts';

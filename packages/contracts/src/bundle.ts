@@ -43,6 +43,8 @@ export interface BundleTenant {
   readonly termsHash: string;
   /** Contract terms as the charter package's `parseTerms` reads them; they can only narrow. */
   readonly terms: unknown;
+  /** DSSE envelope of an `AgreementStatement`; absent for terms that nobody has signed. */
+  readonly agreement?: unknown;
 }
 
 /** A cell that others must know: to name the home of a request, and to verify what it signed. */
@@ -172,6 +174,7 @@ export const BundleTenantSchema: TSchema = Type.Object(
     termsSerial: SerialSchema,
     termsHash: Sha256Schema,
     terms: Type.Unknown(),
+    agreement: Type.Optional(EnvelopeSchema),
   },
   strict,
 );

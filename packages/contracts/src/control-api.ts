@@ -34,6 +34,8 @@ export interface TenantRequest {
   readonly homes: readonly TenantHome[];
   /** Contract terms; absent: none. */
   readonly terms?: unknown;
+  /** The terms as both sides signed them; once there is one, terms change only with another. */
+  readonly agreement?: unknown;
   /** Envelopes of `ApprovalStatement` for these terms under the next serial. */
   readonly approvals?: readonly unknown[];
 }
@@ -46,6 +48,7 @@ export interface TenantAnswer {
   readonly terms: unknown;
   readonly termsSerial: number;
   readonly termsHash: string;
+  readonly agreement?: unknown;
 }
 
 /** `PUT /v1/charter` */
@@ -84,6 +87,7 @@ export const TenantRequestSchema: TSchema = Type.Object(
       maxItems: 64,
     }),
     terms: Type.Optional(Type.Object({})),
+    agreement: Type.Optional(EnvelopeSchema),
     approvals: Type.Optional(Approvals),
   },
   strict,

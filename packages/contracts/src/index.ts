@@ -11,6 +11,13 @@ export {
   SignInRequestSchema,
 } from './account.ts';
 export {
+  AGREEMENT_PAYLOAD_TYPE,
+  type AgreementStatement,
+  AgreementStatementSchema,
+  checkAgreementStatement,
+  parseAgreementStatement,
+} from './agreement.ts';
+export {
   CHUNK_RECORDS_COUNT_MAX,
   type ChunkReceipt,
   type ChunkRecord,

@@ -23,6 +23,8 @@ import {
 import { type CellId, isCoded, type Json, type TenantId, toCanonicalJson } from '@bailiwick/kernel';
 import { type DssePinnedKey, parsePinnedKey, verifyDsse } from '@bailiwick/keys';
 import { CellError } from '../errors.ts';
+import { findAgreementProblem } from './agreements.ts';
+import { type Departed, findKnownHome, findKnownTenant, NOBODY_DEPARTED } from './departed.ts';
 import { isNarrower } from './terms-change.ts';
 
 /** Why a bundle was refused; a closed set, for entries and figures. */
@@ -36,6 +38,7 @@ export type BundleRefusal =
   | 'terms'
   | 'unapproved-charter'
   | 'unapproved-terms'
+  | 'unsigned-terms'
   | 'unapproved-homes'
   | 'unapproved-trust';
 
@@ -168,14 +171,15 @@ export function checkChange(
   current: OpenedBundle | undefined,
   next: OpenedBundle,
   trust: BundleTrust,
+  departed: Departed = NOBODY_DEPARTED,
 ): BundleChange {
   if (current !== undefined && next.bundle.serial <= current.bundle.serial) {
     refuse('older-serial', 'the bundle is not newer than the one in force');
   }
   const approvals = new Approvals(next.bundle, trust);
   const charter = checkCharter(current, next, approvals);
-  const termsWidened = checkTerms(current, next, approvals);
-  checkHomes(current, next, approvals);
+  const termsWidened = checkTerms({ current, next, trust, departed }, approvals);
+  checkHomes({ current, next, departed }, approvals);
   const isTrustChanged = checkTrust(current, next, trust, approvals);
   return { ...charter, termsWidened, isTrustChanged, approvedBy: [...approvals.used].sort() };
 }
@@ -226,16 +230,25 @@ function countDifferences(
   }
 }
 
+interface Succession {
+  readonly current: OpenedBundle | undefined;
+  readonly next: OpenedBundle;
+  readonly departed: Departed;
+}
+
 function checkTerms(
-  current: OpenedBundle | undefined,
-  next: OpenedBundle,
+  { current, next, departed, trust }: Succession & { readonly trust: BundleTrust },
   approvals: Approvals,
 ): number {
   let widened = 0;
   for (const tenant of next.bundle.tenants) {
-    const before = current?.terms.get(tenant.tenantId);
+    const known = findKnownTenant(current?.bundle, departed, tenant.tenantId);
     const after = next.terms.get(tenant.tenantId);
-    const known = current?.bundle.tenants.find(({ tenantId }) => tenantId === tenant.tenantId);
+    const before = known && (current?.terms.get(tenant.tenantId) ?? readTerms(known));
+    if (known?.termsHash !== tenant.termsHash || tenant.agreement !== undefined) {
+      const problem = findAgreementProblem(known, tenant, trust.approvers);
+      if (problem !== undefined) refuse('unsigned-terms', problem);
+    }
     if (before === undefined || after === undefined || known === undefined) continue;
     if (tenant.termsSerial < known.termsSerial) {
       refuse('older-serial', 'the terms are older than those in force');
@@ -256,15 +269,9 @@ const toTermsApproval = (tenant: BundleTenant): ApprovalStatement => ({
 });
 
 /** A home that moves takes data with it: the tenant's terms must have been approved at that serial. */
-function checkHomes(
-  current: OpenedBundle | undefined,
-  next: OpenedBundle,
-  approvals: Approvals,
-): void {
+function checkHomes({ current, next, departed }: Succession, approvals: Approvals): void {
   for (const home of next.bundle.homes) {
-    const before = current?.bundle.homes.find(
-      (one) => one.tenantId === home.tenantId && one.residency === home.residency,
-    );
+    const before = findKnownHome(current?.bundle, departed, home);
     if (before === undefined || before.cell === home.cell) continue;
     const tenant = next.bundle.tenants.find(({ tenantId }) => tenantId === home.tenantId);
     if (tenant === undefined) refuse('unapproved-homes', 'a home moves for an unknown tenant');

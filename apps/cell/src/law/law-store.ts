@@ -3,12 +3,15 @@
 import { open, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { CellError } from '../errors.ts';
+import { type Departed, NOBODY_DEPARTED } from './departed.ts';
 
 export interface StoredLaw {
   /** DSSE envelope of the bundle. */
   readonly envelope: unknown;
   /** Keys that may sign the next one. */
   readonly bundleKeys: readonly string[];
+  /** Tenants and homes that it does not name any more. */
+  readonly departed?: Departed;
 }
 
 export interface LawStore {
@@ -57,9 +60,14 @@ export function createLawStore(directory: string): LawStore {
 function parseStoredLaw(text: string): StoredLaw {
   try {
     const value = JSON.parse(text) as Partial<StoredLaw>;
-    const { envelope, bundleKeys } = value;
-    if (Array.isArray(bundleKeys) && bundleKeys.every((key) => typeof key === 'string')) {
-      return { envelope, bundleKeys };
+    const { envelope, bundleKeys, departed = NOBODY_DEPARTED } = value;
+    const isRemembered = Array.isArray(departed.tenants) && Array.isArray(departed.homes);
+    if (
+      isRemembered &&
+      Array.isArray(bundleKeys) &&
+      bundleKeys.every((key) => typeof key === 'string')
+    ) {
+      return { envelope, bundleKeys, departed };
     }
   } catch {
     // Told below: a file that is not JSON and one of another shape are the same trouble.

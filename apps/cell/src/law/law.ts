@@ -14,6 +14,12 @@ import {
   type OpenedBundle,
   openBundle,
 } from './bundle-check.ts';
+import {
+  DEPARTED_COUNT_MAX,
+  type Departed,
+  NOBODY_DEPARTED,
+  rememberDeparted,
+} from './departed.ts';
 import { type BundleInForce, createLawInForce } from './law-in-force.ts';
 import type { LawStore } from './law-store.ts';
 
@@ -53,6 +59,7 @@ class FollowedLaw implements CellLaw {
   readonly #listeners: BundleListener[] = [];
   #opened: OpenedBundle | undefined;
   #inForce: BundleInForce | undefined;
+  #departed: Departed = NOBODY_DEPARTED;
   #freshUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(ports: LawPorts, pinned: BundleTrust) {
@@ -87,6 +94,7 @@ class FollowedLaw implements CellLaw {
     const trust = this.#trustOf(stored.bundleKeys);
     const opened = openBundle(stored.envelope, trust);
     this.#opened = opened;
+    this.#departed = stored.departed ?? NOBODY_DEPARTED;
     this.#inForce = createLawInForce(opened, this.#ports);
     return true;
   }
@@ -94,14 +102,22 @@ class FollowedLaw implements CellLaw {
   async take(envelope: unknown): Promise<void> {
     const trust = this.#trust();
     const opened = openBundle(envelope, trust);
-    const change = checkChange(this.#opened, opened, trust);
+    const change = checkChange(this.#opened, opened, trust, this.#departed);
+    const departed = rememberDeparted(this.#opened?.bundle, opened.bundle, this.#departed);
+    if (departed.tenants.length > DEPARTED_COUNT_MAX) {
+      throw new CellError('LAW_BUNDLE_REFUSED', 'too many tenants have left', {
+        details: { reason: 'departed' },
+      });
+    }
     const inForce = createLawInForce(opened, {
       ...this.#ports,
       ...(this.#inForce === undefined ? {} : { before: this.#inForce }),
     });
     // Who follows does its work first (keys of new tenants, the entry): a law in force is one on record.
     for (const listener of this.#listeners) await listener(inForce, change);
-    await this.#ports.store.write({ envelope, bundleKeys: opened.bundle.trust.bundleKeys });
+    const { bundleKeys } = opened.bundle.trust;
+    await this.#ports.store.write({ envelope, bundleKeys, departed });
+    this.#departed = departed;
     this.#opened = opened;
     this.#inForce = inForce;
     // What was fresh was the law before this one.

@@ -127,6 +127,57 @@ describe('a bundle with a candidate', () => {
     expect((await ask()).outcome).toBe('allow');
   });
 
+  it('decides its share of reads, each anew, and nothing of it stays when it has gone', async () => {
+    const admin = await test.addAccount(tenant.tenantId, { role: 'tenant-admin' });
+    const shop = await test.addAccount(tenant.tenantId);
+    const collection = {
+      fieldSets: {
+        contact: {
+          class: 'restricted',
+          category: 'contact',
+          purpose: 'order-fulfilment',
+          subject: 'record',
+          protection: 'sealed',
+        },
+      },
+      fields: { email: { fieldSet: 'contact', type: 'text', required: true } },
+    };
+    const put = { method: 'PUT', path: '/v1/collections/people', as: admin } as const;
+    expect((await test.call({ ...put, body: collection })).status).toBeLessThan(300);
+    const made = await test.call({
+      method: 'POST',
+      path: '/v1/collections/people/records',
+      as: shop,
+      body: { id: 'p1', subject: 's1', origin: 'de', fields: { email: 'a@post.example' } },
+    });
+    expect(made.status, JSON.stringify(made.body)).toBe(201);
+    const read = async (): Promise<number> => {
+      const path = `/v1/collections/people/records/${made.body.recordId}`;
+      return (await test.call({ path, as: shop })).status;
+    };
+    const text = RETAILER_CHARTER.replace(
+      /^ {2}- allow: figures-of-the-machines$/m,
+      (found) => `  - forbid: nobody-reads
+    action: read
+    data: { class: restricted }
+    because: b
+    source: s
+
+${found}`,
+    );
+    await test.deliver({
+      candidate: aCandidate({ serial: 1_500, text, shareBasisPoints: 3_000 }),
+      charterApprovers: [],
+    });
+    test.refresh();
+    const answers = new Set<number>();
+    for (let index = 0; index < 40; index += 1) answers.add(await read());
+    expect([...answers].sort()).toEqual([200, 403]);
+    await test.deliver({ charterApprovers: [] });
+    test.refresh();
+    expect([await read(), await read(), await read()]).toEqual([200, 200, 200]);
+  });
+
   it('stops by itself beyond its limit, with the control plane away, and enters it once', async () => {
     const limits = { ...aCandidate().limits, stricterBasisPointsMax: 0 };
     await test.deliver({ candidate: aCandidate({ serial: 2_000, limits }), charterApprovers: [] });

@@ -81,6 +81,7 @@ export interface TestTenant {
   readonly state?: 'active' | 'suspended' | 'leaving';
   readonly terms?: Record<string, unknown>;
   readonly termsSerial?: number;
+  readonly agreement?: unknown;
   /** Residency to cell. */
   readonly homes: Readonly<Record<string, string>>;
 }
@@ -487,5 +488,6 @@ function toBundleTenant(tenant: TestTenant): Bundle['tenants'][number] {
     termsSerial: tenant.termsSerial ?? 1,
     termsHash: sha256(toCanonicalJson(terms as Json)),
     terms,
+    ...(tenant.agreement === undefined ? {} : { agreement: tenant.agreement }),
   };
 }

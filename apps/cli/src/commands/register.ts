@@ -12,6 +12,7 @@ export function registerCommands(program: Command): void {
   registerSystem(program);
   registerLaw(program);
   registerTenancy(program);
+  registerTerms(program);
   registerRecords(program);
   registerKeys(program);
   registerRights(program);
@@ -205,6 +206,50 @@ function registerRollout(rollout: Command): void {
     .option('--wait <seconds>', 'how long to wait for the cells', '10')
     .option('--yes', 'do not ask')
     .action(lazy(async () => (await import('./charter-rollout.ts')).runRolloutBack));
+}
+
+function registerTerms(program: Command): void {
+  const terms = program
+    .command('terms')
+    .description('contract terms: what a customer and the operator agree on top of the charter');
+  terms
+    .command('draft <terms>')
+    .description('make a draft that both sides can sign')
+    .requiredOption('--tenant-id <id>', 'whose terms they are')
+    .requiredOption('--provider <key>', 'the operator’s public key: a PEM file, or base64')
+    .requiredOption('--customer <key>', 'the customer’s public key: a PEM file, or base64')
+    .requiredOption('--output <file>', 'where to write the draft')
+    .option('--serial <number>', 'the serial of the terms (default: the tenant’s next)')
+    .action(lazy(async () => (await import('./terms.ts')).runTermsDraft));
+  for (const [verb, what] of [
+    ['sign <draft>', 'sign a draft, as the first side'],
+    ['countersign <agreement>', 'sign what the other side has signed'],
+  ] as const) {
+    terms
+      .command(verb)
+      .description(what)
+      .requiredOption('--key-file <file>', 'the private key of one side')
+      .requiredOption('--output <file>', 'where to write the agreement')
+      .action(
+        lazy(async () => {
+          const { runTermsSign, runTermsCountersign } = await import('./terms.ts');
+          return verb.startsWith('sign') ? runTermsSign : runTermsCountersign;
+        }),
+      );
+  }
+  terms
+    .command('check <agreement>')
+    .description('verify both signatures, and prove that the terms only narrow')
+    .option('--charter <file>', 'the charter to prove it against')
+    .option('--set <name=value>', 'what a variable of the charter stands for', addTo, [])
+    .option('--variables <file>', 'what its variables stand for, as YAML')
+    .action(lazy(async () => (await import('./terms.ts')).runTermsCheck));
+  terms
+    .command('apply <agreement>')
+    .description('put terms that both sides signed in force')
+    .option('--approval <file...>', 'approvals, where the terms are wider than those before')
+    .option('--yes', 'do not ask')
+    .action(lazy(async () => (await import('./terms.ts')).runTermsApply));
 }
 
 function registerTenancy(program: Command): void {

@@ -28,6 +28,7 @@ export const CONTROL_COLUMNS: Readonly<Record<string, string>> = {
   'tenants.terms': 'contract terms: closed schema of the charter package, detector behind it',
   'tenants.terms_serial': SERIAL,
   'tenants.terms_hash': HASH,
+  'tenants.agreement': 'the terms again, signed by two keys; opaque id, no person',
   'tenant_homes.tenant_id': OPAQUE,
   'tenant_homes.residency': LABEL,
   'tenant_homes.cell': LABEL,

@@ -15,11 +15,12 @@ interface TenantRow {
   readonly terms: unknown;
   readonly terms_serial: string;
   readonly terms_hash: string;
+  readonly agreement: unknown;
   readonly homes: readonly { readonly residency: string; readonly cell: string }[];
 }
 
 const SELECT = `
-  SELECT t.tenant_id, t.state, t.terms, t.terms_serial::text, t.terms_hash,
+  SELECT t.tenant_id, t.state, t.terms, t.terms_serial::text, t.terms_hash, t.agreement,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('residency', h.residency, 'cell', h.cell)
        ORDER BY h.residency), '[]') FROM control.tenant_homes h
      WHERE h.tenant_id = t.tenant_id) AS homes
@@ -36,6 +37,7 @@ function toTenant(row: TenantRow): TenantAnswer {
     terms: row.terms,
     termsSerial: Number(row.terms_serial),
     termsHash: row.terms_hash,
+    ...(row.agreement === null ? {} : { agreement: row.agreement }),
   };
 }
 
@@ -63,16 +65,18 @@ export async function listTenants(
 /** Writes a tenant whole. */
 export async function putTenant(tx: Transaction, tenant: TenantAnswer): Promise<void> {
   await tx.query(
-    `INSERT INTO control.tenants (tenant_id, state, terms, terms_serial, terms_hash)
-     VALUES ($1, $2, $3, $4, $5)
+    `INSERT INTO control.tenants (tenant_id, state, terms, terms_serial, terms_hash, agreement)
+     VALUES ($1, $2, $3, $4, $5, $6)
      ON CONFLICT (tenant_id) DO UPDATE SET state = excluded.state, terms = excluded.terms,
-       terms_serial = excluded.terms_serial, terms_hash = excluded.terms_hash`,
+       terms_serial = excluded.terms_serial, terms_hash = excluded.terms_hash,
+       agreement = excluded.agreement`,
     [
       tenant.tenantId,
       tenant.state,
       JSON.stringify(tenant.terms),
       tenant.termsSerial,
       tenant.termsHash,
+      tenant.agreement === undefined ? null : JSON.stringify(tenant.agreement),
     ],
   );
   await tx.query('DELETE FROM control.tenant_homes WHERE tenant_id = $1', [tenant.tenantId]);

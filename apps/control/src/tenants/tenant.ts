@@ -2,8 +2,16 @@
 // Tenants as the middle knows them: an opaque id, the homes of its residencies, its terms, its state. The
 // customer's name stands in nobody's database here.
 import { CharterError, compileTerms, parseTerms } from '@bailiwick/charter';
-import type { TenantAnswer, TenantHome, TenantRequest } from '@bailiwick/contracts';
+import {
+  AGREEMENT_PAYLOAD_TYPE,
+  type AgreementStatement,
+  parseAgreementStatement,
+  type TenantAnswer,
+  type TenantHome,
+  type TenantRequest,
+} from '@bailiwick/contracts';
 import { createUuidV7, parseTenantId, type TenantId, toResidency } from '@bailiwick/kernel';
+import { parseDsse, parsePinnedKey, verifyDsse } from '@bailiwick/keys';
 import { checkApprovals, hashJson, insertApprovals } from '../approvals.ts';
 import { findCell } from '../cells/cell-store.ts';
 import { findCharter } from '../charters/charter-store.ts';
@@ -50,6 +58,39 @@ async function checkHomes(tx: Transaction, homes: readonly TenantHome[]): Promis
   }
 }
 
+/** Cells judge agreements; a mistake shows here at once and not in every cell. */
+function checkAgreement(
+  next: Pick<TenantAnswer, 'tenantId' | 'termsSerial' | 'terms' | 'agreement'>,
+  before: TenantAnswer | undefined,
+): void {
+  const refuse = (problem: string, cause?: unknown): never => {
+    throw new ControlError('CONTROL_AGREEMENT_INVALID', problem, {
+      cause,
+      places: [{ pointer: '/agreement', detail: problem }],
+    });
+  };
+  if (next.agreement === undefined) {
+    if (before?.agreement !== undefined) refuse('terms that were signed change only signed');
+    return;
+  }
+  let statement: AgreementStatement;
+  try {
+    statement = parseAgreementStatement(Buffer.from(parseDsse(next.agreement).payload, 'base64'));
+    for (const side of [statement.provider, statement.customer]) {
+      const keys = [parsePinnedKey(side)];
+      verifyDsse(next.agreement, { payloadType: AGREEMENT_PAYLOAD_TYPE, keys });
+    }
+  } catch (cause) {
+    refuse('expected an agreement that both sides have signed', cause);
+    return;
+  }
+  if (statement.tenantId !== next.tenantId) refuse('the agreement is for another tenant');
+  if (statement.serial !== next.termsSerial) {
+    refuse(`the agreement is for another serial than \`${next.termsSerial}\``);
+  }
+  if (hashJson(statement.terms) !== hashJson(next.terms)) refuse('the agreement has other terms');
+}
+
 async function writeTenant(
   services: ControlServices,
   tx: Transaction,
@@ -65,6 +106,8 @@ async function writeTenant(
   const termsSerial = isNew ? (before?.termsSerial ?? 0) + 1 : before.termsSerial;
   const subject = { subject: 'terms', tenantId, serial: termsSerial, hash: termsHash } as const;
   const envelopes = checkApprovals(approvals, subject);
+  const agreement = request.agreement ?? (isNew ? undefined : before?.agreement);
+  checkAgreement({ tenantId, termsSerial, terms, agreement }, before);
   const tenant = {
     tenantId,
     state: request.state ?? before?.state ?? 'active',
@@ -72,6 +115,7 @@ async function writeTenant(
     terms,
     termsSerial,
     termsHash,
+    ...(agreement === undefined ? {} : { agreement }),
   };
   await putTenant(tx, tenant);
   if (isNew) await insertApprovals(tx, subject, envelopes);
