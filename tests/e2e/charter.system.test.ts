@@ -227,12 +227,23 @@ describe('contract terms', () => {
   };
 
   it('are drafted, signed by both sides, proved to narrow, and hold in the cells', async () => {
+    const { items } = (await json('tenant', 'show', 'retailer')) as {
+      items: readonly { terms: object }[];
+    };
+    // What is there stays: without its identity provider the terms would be other and not narrower.
     const terms = write(
       'terms.yaml',
       stringify({
-        terms: 1,
-        version: 1,
-        forbid: [{ forbid: 'no-exports', action: 'export', because: 'agreed', source: '§ 7' }],
+        ...items[0]?.terms,
+        forbid: [
+          {
+            forbid: 'no-exports',
+            action: 'export',
+            purpose: 'legal-obligation',
+            because: 'agreed',
+            source: '§ 7',
+          },
+        ],
       }),
     );
     const { privateKey, publicKey } = generateKeyPairSync('ed25519');
@@ -284,8 +295,10 @@ describe('contract terms', () => {
     expect(await decide(EXPORT)).toBe(0);
     const applied = await run('terms', 'apply', at('whole.json'), '--yes');
     expect(applied.code, applied.stderr).toBe(0);
-    await waitUntil('the terms to hold', async () =>
-      (await decide(EXPORT)) === 3 ? true : undefined,
+    await waitUntil(
+      'the terms to hold',
+      async () => ((await decide(EXPORT)) === 3 ? true : undefined),
+      { timeoutMs: 90_000 },
     );
   });
 

@@ -245,6 +245,12 @@ function registerTerms(program: Command): void {
     .option('--variables <file>', 'what its variables stand for, as YAML')
     .action(lazy(async () => (await import('./terms.ts')).runTermsCheck));
   terms
+    .command('approve <agreement>')
+    .description('approve terms that are wider than those before; needs two people')
+    .requiredOption('--key-file <file>', 'the approver’s private key')
+    .requiredOption('--output <file>', 'where to write the approval')
+    .action(lazy(async () => (await import('./terms.ts')).runTermsApprove));
+  terms
     .command('apply <agreement>')
     .description('put terms that both sides signed in force')
     .option('--approval <file...>', 'approvals, where the terms are wider than those before')

@@ -31,8 +31,8 @@ import { EXIT } from '../exit.ts';
 import { listTenants, openConfiguredOperator } from '../operator.ts';
 import { confirm } from './ask.ts';
 import { load } from './charter.ts';
-import { readSigningKey } from './charter-approve.ts';
-import { readApprovals } from './charter-text.ts';
+import { readSigningKey, signApproval } from './charter-approve.ts';
+import { readApprovals, sha256 } from './charter-text.ts';
 import { argument, readMapping } from './input.ts';
 import type { Input } from './run.ts';
 
@@ -214,6 +214,23 @@ function toProofLines(proof: TermsProof | undefined): readonly string[] {
     ...widenings.map(({ words }) => `  wider: ${words}`),
     ...narrowings.map(({ words, after }) => `  ${words} [${after.rules.join(', ')}]`),
   ];
+}
+
+/** Runs `bailiwick terms approve <agreement>`: an approver's signature, for terms that are wider than before. */
+export async function runTermsApprove(
+  { output }: Context,
+  { args, options }: Input,
+): Promise<void> {
+  const { statement } = readAgreement(argument(args, 0));
+  const key = readSigningKey(String(options['keyFile']));
+  const { tenantId, serial } = statement;
+  const hash = sha256(toCanonicalJson(JSON.parse(JSON.stringify(statement.terms))));
+  const file = String(options['output']);
+  write(file, signApproval({ v: 1, subject: 'terms', tenantId, serial, hash }, key));
+  output.result(
+    { v: 1, file, tenantId, serial, hash },
+    () => `approved: terms of serial ${serial}, ${hash}`,
+  );
 }
 
 /** Runs `bailiwick terms apply <agreement>`. */
