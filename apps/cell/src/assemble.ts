@@ -13,6 +13,7 @@ import {
   type TokenKey,
 } from '@bailiwick/oidc';
 import { type Identity, openIdentity, tlsServerOptions } from '@bailiwick/pki';
+import type { Counsel } from '@bailiwick/policy';
 import { type Database, openDatabase, prepareCellDatabase } from '@bailiwick/postgres';
 import { createMeterInPlace, type Log, type MeterInPlace } from '@bailiwick/telemetry';
 import type { FastifyInstance } from 'fastify';
@@ -23,6 +24,7 @@ import { type CellSecrets, openCellSecrets } from './cell-secrets.ts';
 import { type ChangeFeed, createChangeFeed } from './changes/change-feed.ts';
 import { readSecretFile } from './config.ts';
 import { openPeerClient, type PeerClient } from './control/peer-client.ts';
+import { openCounsels } from './counsels/open-counsels.ts';
 import {
   type CredentialVerifier,
   createCredentialVerifier,
@@ -111,6 +113,7 @@ interface Parts extends CellFoundation {
   readonly feed: ChangeFeed;
   readonly standings: CellStandings;
   readonly orders: OrderBook;
+  readonly counsels: readonly Counsel[];
 }
 
 /**
@@ -123,6 +126,7 @@ export async function assembleCell(foundation: CellFoundation): Promise<Cell> {
   const { config, log } = foundation;
   const observed = observeLocation(config);
   log.info('location observed', { jurisdiction: observed.jurisdiction, kind: observed.kind });
+  const counsels = await openCounsels(config, foundation.clock);
   const secrets = openCellSecrets(config);
   const identity = openIdentity(config.identity);
   await prepareDatabase(config);
@@ -149,6 +153,7 @@ export async function assembleCell(foundation: CellFoundation): Promise<Cell> {
     ...{
       ...foundation,
       ...people,
+      counsels,
       secrets,
       identity,
       database,
@@ -308,6 +313,7 @@ function openPortal(
 
 function toRuntime(parts: Parts): CellRuntime {
   const { config, clock, random, database, law, ledger, keys, log, figures, secrets } = parts;
+  const { counsels } = parts;
   const { meter } = figures;
   const entries = countEntries(ledger.entries, meter);
   const site = {
@@ -316,7 +322,10 @@ function toRuntime(parts: Parts): CellRuntime {
     operator: config.operator.jurisdiction,
   };
   const { feed, orders, standings } = parts;
-  const enforcement = createEnforcement({ clock, law, entries, orders, meter, site });
+  const enforcement = createEnforcement({
+    ...{ clock, law, entries, orders, meter, site },
+    ...(counsels.length === 0 ? {} : { counsels }),
+  });
   return {
     config,
     secrets,
@@ -461,6 +470,7 @@ async function stop(parts: Parts, running: Running): Promise<void> {
   await running.backups?.stop();
   parts.feed.stop();
   await parts.ledger.stop();
+  await Promise.all(parts.counsels.map((counsel) => counsel.close()));
   await parts.keys.close();
   await parts.control.close();
   await parts.database.close();

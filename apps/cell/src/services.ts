@@ -253,6 +253,8 @@ export interface FlowRequest {
 }
 
 export interface Enforcement {
+  /** True when the same question gets the same answer for as long as the law is the same. */
+  isRepeatable(): boolean;
   /** The purpose of this request: stated and granted, or the account's default; throws a 403 otherwise. */
   purposeOf(credential: Credential, stated: string | undefined): string;
   /** Builds the flow and decides it under charter and terms; a stale charter denies what crosses. */

@@ -73,7 +73,8 @@ function toAlternative(conjuncts: readonly Conjunct[]): string {
   return parts.length === 0 ? 'true' : `(${parts.join(' && ')})`;
 }
 
-function toSchema(): string {
+/** The schema of every charter's policies: its shapes are the language's, not the charter's. */
+export function toCedarSchema(): string {
   const record = (prefix: string): string =>
     ATTRIBUTE_IDS.filter((id) => id.startsWith(`${prefix}.`))
       .map((id) => `${id.slice(prefix.length + 1)}: String`)
@@ -149,5 +150,5 @@ export function toCedar(charter: CompiledCharter): CedarText {
   const policies = [heading, ...Object.values(policiesById), ...Object.values(closingById)].join(
     '\n',
   );
-  return { policies, schema: toSchema(), policiesById, closingById };
+  return { policies, schema: toCedarSchema(), policiesById, closingById };
 }

@@ -9,7 +9,7 @@ export {
   NONE,
 } from './attribute.ts';
 export { type Box, type Masks, toMasks, type ValueSet, type Variant } from './box.ts';
-export { type CedarText, toCedar } from './cedar.ts';
+export { type CedarText, toCedar, toCedarSchema } from './cedar.ts';
 export {
   type CompiledCharter,
   type CompiledRetention,

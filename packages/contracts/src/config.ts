@@ -27,6 +27,24 @@ export interface BackupsConfig {
   readonly keepDays: number;
 }
 
+/** A counsel: policies in Cedar, or an OPA server. */
+export type CounselConfig =
+  | { readonly kind: 'cedar'; readonly name: string; readonly file: string }
+  | {
+      readonly kind: 'opa';
+      readonly name: string;
+      /** Origin of the server. */
+      readonly url: string;
+      /** Of the document that decides, such as `house/allow`. */
+      readonly path: string;
+      /** Longest wait for one answer; default 50. */
+      readonly timeoutMs?: number;
+      /** How long an answer holds for the same question; default 1,000. */
+      readonly answerForMs?: number;
+      readonly tokenFile?: string;
+      readonly caFile?: string;
+    };
+
 /** Everything a cell is told at its start; durations and sizes have their unit in the name. */
 export interface CellConfig {
   readonly cell: CellId;
@@ -99,6 +117,8 @@ export interface CellConfig {
     /** Days that bodies of reads, decisions, refusals and the like are kept; absent: for ever. */
     readonly bodiesKeptDays?: number;
   };
+  /** Other policy engines, asked after the charter has allowed; they can only take away. */
+  readonly counsels?: readonly CounselConfig[];
   /** Absent: nobody cosigns this cell's checkpoints, and it cosigns nobody's. */
   readonly witnesses?: WitnessesConfig;
   /** Where exports are put for whoever fetches them, one folder a provider; absent: there are none. */
@@ -141,6 +161,27 @@ const StalenessSchema: TSchema = Type.Integer({
   maximum: 3_600_000,
   default: 60_000,
 });
+
+const CounselName: TSchema = Type.String({
+  pattern: '^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$',
+  maxLength: 63,
+});
+const CounselSchema: TSchema = Type.Union([
+  Type.Object({ kind: Type.Literal('cedar'), name: CounselName, file: Path }, strict),
+  Type.Object(
+    {
+      kind: Type.Literal('opa'),
+      name: CounselName,
+      url: Type.String({ pattern: '^https?://[^/?#]+/?$', maxLength: 512 }),
+      path: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_/-]*$', maxLength: 255 }),
+      timeoutMs: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
+      answerForMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 60_000 })),
+      tokenFile: Type.Optional(Path),
+      caFile: Type.Optional(Path),
+    },
+    strict,
+  ),
+]);
 
 /** Schema of `cell.yaml`, with its defaults. */
 export const CellConfigSchema: TSchema = Type.Object(
@@ -230,6 +271,7 @@ export const CellConfigSchema: TSchema = Type.Object(
       },
       strict,
     ),
+    counsels: Type.Optional(Type.Array(CounselSchema, { maxItems: 8 })),
     witnesses: Type.Optional(WitnessesConfigSchema),
     exports: Type.Optional(Type.Object({ directory: Path }, strict)),
     backups: Type.Optional(

@@ -85,6 +85,7 @@ export {
   type BackupsConfig,
   type CellConfig,
   CellConfigSchema,
+  type CounselConfig,
   type ObservedLocation,
   parseCellConfig,
 } from './config.ts';

@@ -50,6 +50,7 @@ export const DENIAL_CAUSES = [
   'key-unavailable',
   'legal-order',
   'subject-standing',
+  'counsel',
 ] as const;
 export type DenialCause = (typeof DENIAL_CAUSES)[number];
 

@@ -14,6 +14,12 @@ export {
   runCharterTests,
 } from './charter-tests.ts';
 export {
+  type Counsel,
+  type CounselQuestion,
+  findDissent,
+  toCounselQuestions,
+} from './counsel.ts';
+export {
   createEngine,
   ELEMENT_COUNT_MAX,
   type Engine,

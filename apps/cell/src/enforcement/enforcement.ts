@@ -13,6 +13,7 @@ import {
   type TenantId,
   toInstant,
 } from '@bailiwick/kernel';
+import { type Counsel, findDissent } from '@bailiwick/policy';
 import type { Meter } from '@bailiwick/telemetry';
 import { CellError, DenialError } from '../errors.ts';
 import type {
@@ -34,6 +35,8 @@ export interface EnforcementPorts {
   readonly orders: Orders;
   readonly meter: Meter;
   readonly site: Site;
+  /** Asked last, of what everything else allows. */
+  readonly counsels?: readonly Counsel[];
 }
 
 interface Decided {
@@ -101,6 +104,7 @@ export function createEnforcement(ports: EnforcementPorts): CellEnforcement {
       return explain(ports, tenantId, { flow, decision }).decision;
     },
     decide,
+    isRepeatable: () => law.current().canary === undefined && (ports.counsels?.length ?? 0) === 0,
     async require(credential, request) {
       const preparing = ports.orders.prepare(credential.tenantId);
       if (preparing) await preparing;
@@ -192,8 +196,15 @@ interface Question {
   readonly request?: FlowRequest;
 }
 
-/** Charter and terms, freshness, orders, the person's standing: each can only make the answer stricter. */
-function decideFlow(
+/** Charter and terms, freshness, orders, the person's standing, counsels: each can only make the answer stricter. */
+function decideFlow(ports: EnforcementPorts, tenantId: TenantId, question: Question): Decision {
+  const decision = decideByLaw(ports, tenantId, question);
+  if (decision.outcome === 'deny' || ports.counsels === undefined) return decision;
+  const dissenter = findDissent(ports.counsels, question.flow);
+  return dissenter === undefined ? decision : toCounselDenial(decision, dissenter);
+}
+
+function decideByLaw(
   ports: EnforcementPorts,
   tenantId: TenantId,
   { flow, request }: Question,
@@ -242,6 +253,23 @@ function toStaleDenial(decision: Decision): Decision {
   };
 }
 
+function toCounselDenial(decision: Decision, name: string): Decision {
+  return {
+    ...decision,
+    outcome: 'deny',
+    cause: 'counsel',
+    obligations: [],
+    nearest: [],
+    reasons: [
+      {
+        rule: `counsel.${name}`,
+        because: 'another policy engine of this cell did not say yes',
+        source: 'cell.yaml, counsels',
+      },
+    ],
+  };
+}
+
 function toObligationDenial(decision: Decision, { kind }: Obligation): Decision {
   return {
     ...decision,
@@ -262,6 +290,7 @@ function toObligationDenial(decision: Decision, { kind }: Obligation): Decision 
 /** Causes that are this cell's own: the engine would not deny. */
 const OWN_CAUSES: readonly DenialCause[] = [
   'charter-stale',
+  'counsel',
   'facts-unverified',
   'legal-order',
   'obligation-unfulfillable',

@@ -140,8 +140,8 @@ function toQuestionId({ asker, action, collection, label, person }: SightQuestio
  */
 export function findSight(services: Services, question: SightQuestion): Sight {
   const law = services.law.current();
-  // A candidate decides a share of questions, each time anew: what is remembered would be all or nothing.
-  if (law.canary !== undefined) return decideSight(services, question);
+  // A candidate decides a share of questions, and a counsel may change its mind: nothing to remember.
+  if (!services.enforcement.isRepeatable()) return decideSight(services, question);
   const isFresh = services.law.isFresh();
   const nowMs = services.clock.nowMs();
   const sights = remembered.get(law) ?? new Map<string, RememberedSight>();

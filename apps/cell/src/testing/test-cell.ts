@@ -158,6 +158,8 @@ export async function startTestCell(
     readonly limits?: Readonly<Record<string, number>>;
     /** The `witnesses` section of its configuration, with the defaults filled in. */
     readonly witnesses?: Readonly<Record<string, unknown>>;
+    /** The `counsels` section of its configuration. */
+    readonly counsels?: readonly Readonly<Record<string, unknown>>[];
     /** Signs its checkpoints; default a new one. */
     readonly ledgerKey?: KeyObject;
     /** Directory of an object store for backups; default: no backups. */

@@ -44,6 +44,7 @@ export interface TestConfigOptions {
   readonly epoch?: number;
   /** Directory of exports; default none. */
   readonly exports?: string;
+  readonly counsels?: readonly Readonly<Record<string, unknown>>[];
 }
 
 const LIMITS = {
@@ -103,6 +104,7 @@ export async function writeTestConfig(options: TestConfigOptions): Promise<CellC
     ...toBackups(options, write),
     ...(options.exports === undefined ? {} : { exports: { directory: options.exports } }),
     ...(options.witnesses === undefined ? {} : { witnesses: options.witnesses }),
+    ...(options.counsels === undefined ? {} : { counsels: options.counsels }),
     state: at('state'),
     telemetry: { directory: at('logs'), level: 'debug' },
     limits: { ...LIMITS, ...options.limits },
