@@ -21,6 +21,8 @@ export interface CellProcess {
   readonly name: string;
   readonly ca: string;
   readonly token: string;
+  /** Of the tenant's privacy officer. */
+  readonly officerToken: string;
   readonly claim: string;
   readonly tenantId: string;
   /** Signs in as the cell's role, for baselines on the same server. */
@@ -30,6 +32,8 @@ export interface CellProcess {
   readonly schema: unknown;
   stop(): Promise<void>;
   residentBytes(): Promise<number>;
+  /** Has the cell begin the work of its own: jobs among it. */
+  startWork(): void;
 }
 
 /** Starts the cell. */
@@ -52,6 +56,7 @@ export async function startCellProcess(): Promise<CellProcess> {
       stdin.write('memory\n');
       return (await parseLine()).rssBytes;
     },
+    startWork: () => void stdin.write('start\n'),
     async stop() {
       stdin.end();
       if (child.exitCode === null) await once(child, 'exit');
