@@ -60,7 +60,7 @@ function tell(receipt: ErasureReceipt): string {
         `kept: ${one.fields.join(', ')} of ${one.recordsCount} in ${one.collection} (${one.reason}` +
         `${one.until === undefined ? '' : `, until ${one.until}`}): ${one.because} [${one.source}]`,
     ),
-    ...receipt.caveats.map((one) => `not proven: ${one}`),
+    ...receipt.caveats.map((one) => `only said: ${one}`),
     `entries ${receipt.entries.join(', ')}`,
   ].join('\n');
 }
