@@ -67,6 +67,7 @@ export const PROBLEMS: Readonly<Record<string, Entry>> = {
   TRANSFER_UNSUPPORTED: entry(422, 'this kind of transfer is not supported'),
   TRANSFER_STATE_PASSED: entry(409, 'the transfer has gone on'),
   TRANSFER_APPROVAL_REFUSED: entry(403, 'the signature does not count for this transfer'),
+  TRANSFER_FIGURES_RELEASED: entry(409, 'figures that this could be subtracted from have left'),
   DELIVERY_REFUSED: entry(422, 'the delivery was refused'),
   BACKUP_DENIED: entry(403, 'the charter allows no backup in this store'),
   BACKUP_UNDER_WAY: entry(409, 'a backup is being taken'),

@@ -14,6 +14,11 @@ export const DELIVERY_MINIMUM_COUNT = 10;
 /** Most groups of one delivery. */
 export const DELIVERY_GROUPS_COUNT_MAX = 10_000;
 
+/** Most records of one person in a figure, where the request asks for no fewer. */
+export const CONTRIBUTION_COUNT_MAX = 10_000;
+/** A month, a quarter or a year: `2026-01`, `2026-q1`, `2026`. */
+export const FIGURES_PERIOD = '^\\d{4}(?:-(?:0[1-9]|1[0-2])|-q[1-4])?$';
+
 /** What groups may be formed by, and the form of its values. */
 export const DELIVERY_DIMENSIONS = {
   country: '^[a-z]{2}$',
@@ -23,6 +28,8 @@ export const DELIVERY_DIMENSIONS = {
   quarter: '^\\d{4}-q[1-4]$',
   month: '^\\d{4}-(?:0[1-9]|1[0-2])$',
   currency: '^[A-Z]{3}$',
+  /** A histogram's class: `b0` is below the first edge, `b1` from it on, and so forth. */
+  bucket: '^b\\d{1,2}$',
 } as const;
 export type DeliveryDimension = keyof typeof DELIVERY_DIMENSIONS;
 
@@ -51,6 +58,12 @@ export interface Delivery {
   readonly minimumCount: number;
   readonly groupBy: readonly DeliveryDimension[];
   readonly measures: readonly DeliveryMeasure[];
+  /** Calendar period that is counted; absent: all there is. */
+  readonly period?: string;
+  /** Most records of one person that are counted. */
+  readonly contributionMax?: number;
+  /** Edges of the histogram's classes, rising. */
+  readonly edges?: readonly number[];
   readonly groups: readonly DeliveryGroup[];
 }
 
@@ -78,6 +91,11 @@ export const DeliverySchema: TSchema = Type.Object(
       uniqueItems: true,
     }),
     measures: Type.Array(toLiterals(DELIVERY_MEASURES), { maxItems: 5, uniqueItems: true }),
+    period: Type.Optional(Type.String({ pattern: FIGURES_PERIOD, maxLength: 7 })),
+    contributionMax: Type.Optional(Type.Integer({ minimum: 1, maximum: CONTRIBUTION_COUNT_MAX })),
+    edges: Type.Optional(
+      Type.Array(Type.Number({ minimum: -1e15, maximum: 1e15 }), { minItems: 1, maxItems: 99 }),
+    ),
     groups: Type.Array(
       Type.Object(
         {

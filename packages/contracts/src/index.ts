@@ -119,6 +119,7 @@ export {
   type TelemetryConfig,
 } from './control-config.ts';
 export {
+  CONTRIBUTION_COUNT_MAX,
   checkDelivery,
   DELIVERY_DIMENSIONS,
   DELIVERY_GROUPS_COUNT_MAX,

@@ -5,10 +5,12 @@ import type { NearestFlow, Reason } from '@bailiwick/kernel';
 import { FORMS, type Form } from '@bailiwick/kernel';
 import { type TSchema, Type } from 'typebox';
 import {
+  CONTRIBUTION_COUNT_MAX,
   DELIVERY_DIMENSIONS,
   DELIVERY_MEASURES,
   type DeliveryDimension,
   type DeliveryMeasure,
+  FIGURES_PERIOD,
 } from './delivery.ts';
 import {
   CellIdSchema,
@@ -49,12 +51,24 @@ export type TransferState = (typeof TRANSFER_STATES)[number];
  */
 export type TransferDimension =
   | DeliveryDimension
-  | { readonly dimension: DeliveryDimension; readonly field: string };
+  | {
+      readonly dimension: DeliveryDimension;
+      readonly field: string;
+      /** For `bucket`: rising edges of a histogram over a number field. */
+      readonly edges?: readonly number[];
+    };
 
 /** By itself: the number field of that name. Otherwise a field, or the product of two. */
 export type TransferMeasure =
   | DeliveryMeasure
-  | { readonly measure: DeliveryMeasure; readonly field: string; readonly times?: string };
+  | {
+      readonly measure: DeliveryMeasure;
+      readonly field: string;
+      readonly times?: string;
+      /** What one record adds is cut to these. */
+      readonly min?: number;
+      readonly max?: number;
+    };
 
 /** The paper behind a mechanism: its file number and who has signed it. Never a person. */
 export interface TransferInstrument {
@@ -83,6 +97,10 @@ export interface TransferRequest {
     readonly groupBy: readonly TransferDimension[];
     readonly measures: readonly TransferMeasure[];
     readonly minimumCount: number;
+    /** Records of one person that count, at most. */
+    readonly contributionMax?: number;
+    /** A month, quarter or year that has ended: what of it leaves, leaves once and in one shape. */
+    readonly period?: string;
   };
 }
 
@@ -240,7 +258,19 @@ export const TransferRequestSchema: TSchema = Type.Object(
           groupBy: Type.Array(
             Type.Union([
               Dimension,
-              Type.Object({ dimension: Dimension, field: FieldNameSchema }, strict),
+              Type.Object(
+                {
+                  dimension: Dimension,
+                  field: FieldNameSchema,
+                  edges: Type.Optional(
+                    Type.Array(Type.Number({ minimum: -1e15, maximum: 1e15 }), {
+                      minItems: 1,
+                      maxItems: 99,
+                    }),
+                  ),
+                },
+                strict,
+              ),
             ]),
             { minItems: 1, maxItems: 4 },
           ),
@@ -252,6 +282,8 @@ export const TransferRequestSchema: TSchema = Type.Object(
                   measure: Measure,
                   field: FieldNameSchema,
                   times: Type.Optional(FieldNameSchema),
+                  min: Type.Optional(Type.Number({ minimum: -1e15, maximum: 1e15 })),
+                  max: Type.Optional(Type.Number({ minimum: -1e15, maximum: 1e15 })),
                 },
                 strict,
               ),
@@ -259,6 +291,10 @@ export const TransferRequestSchema: TSchema = Type.Object(
             { maxItems: 5 },
           ),
           minimumCount: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
+          contributionMax: Type.Optional(
+            Type.Integer({ minimum: 1, maximum: CONTRIBUTION_COUNT_MAX }),
+          ),
+          period: Type.Optional(Type.String({ pattern: FIGURES_PERIOD, maxLength: 7 })),
         },
         strict,
       ),

@@ -2,6 +2,7 @@
 // From records to groups with counts and sums. What a dimension's value may look like is fixed by the
 // delivery's format; a record that has none goes into no group and is only counted as left out.
 import {
+  CONTRIBUTION_COUNT_MAX,
   DELIVERY_DIMENSIONS,
   type DeliveryDimension,
   type DeliveryGroup,
@@ -29,12 +30,16 @@ interface Dimension {
   /** Absent: from the label. */
   readonly field: string | undefined;
   readonly pattern: RegExp;
+  /** Of a histogram. */
+  readonly edges?: readonly number[];
 }
 
 interface Measure {
   readonly measure: DeliveryMeasure;
   readonly field: string;
   readonly times: string | undefined;
+  readonly min: number;
+  readonly max: number;
 }
 
 /** What is to be computed, checked against the collection's schema. */
@@ -42,6 +47,8 @@ export interface AggregatePlan {
   readonly dimensions: readonly Dimension[];
   readonly measures: readonly Measure[];
   readonly minimumCount: number;
+  /** Records of one person that count. */
+  readonly contributionMax: number;
   /** Names of all fields that are read. */
   readonly fields: readonly string[];
 }
@@ -52,6 +59,8 @@ export interface Aggregated {
   readonly recordCount: number;
   /** Records without a value for a dimension or a measure. */
   readonly leftOutCount: number;
+  /** Records beyond what one person may contribute. */
+  readonly cappedCount: number;
 }
 
 function refuse(pointer: string, detail: string): never {
@@ -73,8 +82,14 @@ export function toPlan(
     ...dimensions.flatMap(({ field }) => field ?? []),
     ...measures.flatMap(({ field, times }) => (times === undefined ? [field] : [field, times])),
   ];
-  const { minimumCount } = aggregate;
-  return { dimensions, measures, minimumCount, fields: [...new Set(fields)].sort() };
+  const { minimumCount, contributionMax = CONTRIBUTION_COUNT_MAX } = aggregate;
+  return {
+    dimensions,
+    measures,
+    minimumCount,
+    contributionMax,
+    fields: [...new Set(fields)].sort(),
+  };
 }
 
 function toDimension(
@@ -85,27 +100,48 @@ function toDimension(
   const dimension = typeof asked === 'string' ? asked : asked.dimension;
   const pattern = new RegExp(DELIVERY_DIMENSIONS[dimension]);
   const pointer = `/aggregate/groupBy/${at}`;
+  if (dimension === 'bucket') return toHistogram(collection, asked, pointer);
   if (typeof asked === 'string') {
     const isField = collection.fields.get(asked)?.type === 'text';
     if (!isField && dimension === 'currency') refuse(pointer, 'the collection has no such field');
     return { dimension, field: isField ? asked : undefined, pattern };
   }
+  if (asked.edges !== undefined) refuse(`${pointer}/edges`, 'only a histogram has edges');
   const type = collection.fields.get(asked.field)?.type;
   const isReadable = type === 'text' || type === 'date' || type === 'instant';
   if (!isReadable) refuse(`${pointer}/field`, 'expected a text, a date or an instant');
   return { dimension, field: asked.field, pattern };
 }
 
+function toHistogram(
+  collection: CompiledCollection,
+  asked: TransferDimension,
+  pointer: string,
+): Dimension {
+  if (typeof asked === 'string') return refuse(pointer, 'a histogram needs a field and edges');
+  const { field, edges = [] } = asked;
+  const type = collection.fields.get(field)?.type;
+  if (type !== 'number' && type !== 'integer')
+    refuse(`${pointer}/field`, 'expected a number field');
+  const isRising = edges.every((edge, at) => at === 0 || edge > (edges[at - 1] ?? edge));
+  if (edges.length === 0 || !isRising) refuse(`${pointer}/edges`, 'expected rising edges');
+  return { dimension: 'bucket', field, edges, pattern: new RegExp(DELIVERY_DIMENSIONS.bucket) };
+}
+
 function toMeasure(collection: CompiledCollection, asked: TransferMeasure, at: number): Measure {
-  const { measure, field, times } =
-    typeof asked === 'string' ? { measure: asked, field: asked, times: undefined } : asked;
+  const { measure, field, times, min, max } =
+    typeof asked === 'string'
+      ? { measure: asked, field: asked, times: undefined, min: undefined, max: undefined }
+      : asked;
+  const bounds = { min: min ?? -Infinity, max: max ?? Infinity };
+  if (bounds.min > bounds.max) refuse(`/aggregate/measures/${at}`, 'expected `min` below `max`');
   for (const name of times === undefined ? [field] : [field, times]) {
     const type = collection.fields.get(name)?.type;
     if (type !== 'number' && type !== 'integer') {
       refuse(`/aggregate/measures/${at}`, 'expected the name of a number field');
     }
   }
-  return { measure, field, times };
+  return { measure, field, times, ...bounds };
 }
 
 interface Cell extends Group {
@@ -121,7 +157,9 @@ export class Aggregation {
   readonly #plan: AggregatePlan;
   readonly #cells = new Map<string, Omit<Cell, 'contributors'>>();
   #recordCount = 0;
+  readonly #contributed = new Map<string, number>();
   #leftOutCount = 0;
+  #cappedCount = 0;
 
   constructor(plan: AggregatePlan) {
     this.#plan = plan;
@@ -135,6 +173,7 @@ export class Aggregation {
       this.#leftOutCount += 1;
       return;
     }
+    if (!this.#isCounted(record)) return;
     const key = values.join(' ');
     let cell = this.#cells.get(key);
     if (cell === undefined) {
@@ -148,6 +187,18 @@ export class Aggregation {
     for (const [index, amount] of amounts.entries()) {
       cell.sums[index] = (cell.sums[index] ?? 0) + amount;
     }
+  }
+
+  /** SECURITY: one person moves no figure by more than a bounded number of records. */
+  #isCounted({ subjectId }: AggregatedRecord): boolean {
+    if (subjectId === undefined) return true;
+    const count = (this.#contributed.get(subjectId) ?? 0) + 1;
+    if (count > this.#plan.contributionMax) {
+      this.#cappedCount += 1;
+      return false;
+    }
+    this.#contributed.set(subjectId, count);
+    return true;
   }
 
   /** `minimumCount` is the largest of what the caller, the charter and the format ask for. */
@@ -166,6 +217,7 @@ export class Aggregation {
       suppressedCount: cells.length - published.length,
       recordCount: this.#recordCount,
       leftOutCount: this.#leftOutCount,
+      cappedCount: this.#cappedCount,
     };
   }
 }
@@ -175,9 +227,14 @@ function isPresent<T>(value: T | undefined): value is T {
 }
 
 function toValue(
-  { dimension, field, pattern }: Dimension,
+  { dimension, field, pattern, edges }: Dimension,
   record: AggregatedRecord,
 ): string | undefined {
+  if (edges !== undefined) {
+    const amount = record.fields[field ?? ''];
+    if (typeof amount !== 'number') return undefined;
+    return `b${edges.filter((edge) => amount >= edge).length}`;
+  }
   const text = field === undefined ? toLabelText(dimension, record) : record.fields[field];
   if (typeof text !== 'string') return undefined;
   const value = toForm(dimension, text);
@@ -214,8 +271,12 @@ function toForm(dimension: DeliveryDimension, text: string): string {
   }
 }
 
-function toAmount({ field, times }: Measure, { fields }: AggregatedRecord): number | undefined {
+function toAmount(
+  { field, times, min, max }: Measure,
+  { fields }: AggregatedRecord,
+): number | undefined {
   const value = fields[field];
   const factor = times === undefined ? 1 : fields[times];
-  return typeof value === 'number' && typeof factor === 'number' ? value * factor : undefined;
+  if (typeof value !== 'number' || typeof factor !== 'number') return undefined;
+  return Math.min(max, Math.max(min, value * factor));
 }

@@ -72,6 +72,7 @@ export function toDestination(runtime: CellRuntime, { destination }: TransferReq
 export function toFlows(runtime: CellRuntime, question: TransferQuestion): TransferFlows {
   const { credential, request, collection, fields, labels, consent } = question;
   const to = toDestination(runtime, request);
+  const conditions = [...(question.conditions ?? []), ...toFigureConditions(runtime, request)];
   const touched = collection.fieldSets.filter((set) =>
     fields.some((name) => collection.fields.get(name)?.fieldSet.at === set.at),
   );
@@ -90,12 +91,33 @@ export function toFlows(runtime: CellRuntime, question: TransferQuestion): Trans
         form: request.form,
         to,
         ...(request.mechanism === undefined ? {} : { mechanism: request.mechanism }),
-        ...(question.conditions === undefined ? {} : { conditions: question.conditions }),
+        ...(conditions.length === 0 ? {} : { conditions: [...new Set(conditions)].sort() }),
         ...(consent === undefined ? {} : { consent }),
       }),
     ),
   );
   return { credential, requests };
+}
+
+/**
+ * Conditions that a figure's own shape makes true, where the charter names them: `fixed-period` (it is of
+ * one calendar period that has ended) and `bounded-contribution` (so many records of one person, each
+ * measure cut on both sides).
+ */
+function toFigureConditions(
+  { law }: CellRuntime,
+  { aggregate }: TransferRequest,
+): readonly string[] {
+  if (aggregate === undefined) return [];
+  const isCut = aggregate.measures.every(
+    (one) => typeof one !== 'string' && one.min !== undefined && one.max !== undefined,
+  );
+  const found = [
+    ...(aggregate.period === undefined ? [] : ['fixed-period']),
+    ...(aggregate.contributionMax === undefined || !isCut ? [] : ['bounded-contribution']),
+  ];
+  const { conditions } = law.current().charter;
+  return found.filter((name) => conditions.includes(name));
 }
 
 export interface AllowedFlows {

@@ -62,8 +62,10 @@ export async function readRecords(
           parseStoredRow(tenantId, row),
         ),
       );
-      const verified = read.filter((row) => row !== undefined);
-      unverifiedCount += read.length - verified.length;
+      const known = read.filter((row) => row !== undefined);
+      unverifiedCount += read.length - known.length;
+      // A copy of another cell's record is counted where its home is.
+      const verified = known.filter(({ facts }) => facts.copyOf === undefined);
       const opened = await openPage(services, selection, verified);
       const people = opened.map(({ subjectId }) => subjectId);
       const preparing = services.standings.prepare(tenantId, people);
@@ -141,7 +143,8 @@ export async function listLabels(
     tx.query<{ label: { readonly origin: string; readonly regimes: readonly string[] } }>(
       `SELECT DISTINCT jsonb_build_object('origin', r.facts::jsonb -> 'origin',
          'regimes', r.facts::jsonb -> 'regimes') AS label
-       FROM cell.records r WHERE r.tenant_id = $1 AND r.collection_id = $2`,
+       FROM cell.records r WHERE r.tenant_id = $1 AND r.collection_id = $2
+        AND NOT r.facts::jsonb ? 'copyOf'`,
       [tenantId, collection.id],
     ),
   );

@@ -9,6 +9,7 @@ import {
   type Obligation,
   parseCollectionId,
   toCanonicalJson,
+  toDate,
 } from '@bailiwick/kernel';
 import { collectionsOf } from '../collections/collection-store.ts';
 import type { CompiledCollection } from '../collections/compiled-collection.ts';
@@ -18,6 +19,7 @@ import type { CellRuntime } from '../runtime.ts';
 import type { Credential } from '../services.ts';
 import { type AggregatePlan, toPlan } from './aggregate.ts';
 import { type DeniedFlows, decideTransfer, type Label } from './decide-transfer.ts';
+import { assertEnded, toPeriod } from './period.ts';
 import { listLabels } from './read-records.ts';
 import { insertTransfer } from './transfer-store.ts';
 import { toTreatments } from './treatments.ts';
@@ -60,6 +62,9 @@ export async function understandTransfer(
     isFigures && request.aggregate !== undefined
       ? toPlan(collection, request.aggregate)
       : undefined;
+  if (plan !== undefined && request.aggregate?.period !== undefined) {
+    assertEnded(toPeriod(request.aggregate.period), toDate(runtime.clock.nowMs()));
+  }
   const known = labels ?? (await findLabels(runtime, { tenantId, collection }));
   const named = plan === undefined ? toNamed(collection, request) : plan.fields;
   return {

@@ -9,7 +9,7 @@ import {
   DELIVERY_PAYLOAD_TYPE,
   type Delivery,
 } from '@bailiwick/contracts';
-import { isCoded, parseEntryId, type TenantId, toInstant } from '@bailiwick/kernel';
+import { isCoded, parseEntryId, type RecordId, type TenantId, toInstant } from '@bailiwick/kernel';
 import { type DsseEnvelope, signDsse } from '@bailiwick/keys';
 import { CellError, DenialError } from '../errors.ts';
 import { toProblem } from '../problem.ts';
@@ -17,12 +17,14 @@ import { toEntryRecords } from '../records/entry.ts';
 import { findPerson } from '../records/sight.ts';
 import type { CellRuntime } from '../runtime.ts';
 import type { EntryDraft } from '../services.ts';
-import { Aggregation } from './aggregate.ts';
+import { type AggregatePlan, Aggregation } from './aggregate.ts';
 import { createCellSink } from './cell-sink.ts';
 import type { Courier } from './courier.ts';
 import { type Decided, decideFlows, isAboutOne, toFlows } from './decide-transfer.ts';
+import { findReleased, insertRelease, toShape } from './figure-releases.ts';
 import { createFileSink } from './file-sink.ts';
 import { CHECKPOINT_MS_MAX, CHUNK_COUNT } from './limits.ts';
+import { isWithin, type Period, toPeriod } from './period.ts';
 import { type ReadRecord, readRecords } from './read-records.ts';
 import { type UnderstoodTransfer, understandTransfer } from './request-transfer.ts';
 import { goOn, type RecordStep, startRecords, tellEnd } from './run-records.ts';
@@ -124,6 +126,7 @@ function isFinal(error: unknown): boolean {
   return [
     'TRANSFER_INVALID',
     'TRANSFER_UNSUPPORTED',
+    'TRANSFER_FIGURES_RELEASED',
     'DELIVERY_REFUSED',
     'COLLECTION_UNKNOWN',
   ].some((code) => isCoded(error, code));
@@ -184,54 +187,30 @@ async function prepare(runtime: CellRuntime, transfer: TransferRow): Promise<voi
   const { collection, plan, labels } = understood;
   const { tenantId, transferId, request, credential } = transfer;
   if (plan === undefined) throw new CellError('TRANSFER_UNSUPPORTED', 'nothing to compute');
-  const aggregation = new Aggregation(plan);
-  const decidedLabels = new Set(labels.map(toLabelText));
-  let undecidedCount = 0;
-  const selection = {
-    tenantId,
-    collection,
-    where: request.selection.where ?? {},
-    fields: plan.fields,
-    // Decided again for each page: a mechanism that is suspended meanwhile stops it here.
-    beforePage: () => demandAllowed(runtime, transfer, understood),
-  };
-  const isLetGo = decidePeople(runtime, transfer, understood);
-  let withheldCount = 0;
-  const { recordIds, unverifiedCount } = await readRecords(runtime, selection, (record) => {
-    // A label that came in since the decision was not decided on: it is not in this figure.
-    if (!decidedLabels.has(toLabelText(record))) undecidedCount += 1;
-    else if (isLetGo(record)) aggregation.add(record);
-    else withheldCount += 1;
-  });
   const smallest = Math.max(plan.minimumCount, minimumCount, DELIVERY_MINIMUM_COUNT);
-  const { groups, suppressedCount, leftOutCount } = aggregation.finish(smallest);
-  const delivery = checkDelivery({
-    v: 1,
-    deliveryId: transferId,
-    from: runtime.cellId,
-    tenantId,
-    series: collection.id,
-    purpose: request.purpose,
-    at: toInstant(runtime.clock.nowMs()),
-    minimumCount: smallest,
-    groupBy: plan.dimensions.map(({ dimension }) => dimension),
-    measures: plan.measures.map(({ measure }) => measure),
-    groups,
-  });
+  const period = toAskedPeriod(request);
+  const shape = toShape(request);
+  const place = { tenantId, collectionId: collection.id };
+  const wanted = { period, shape, minimumCount: smallest };
+  const released = await findReleased(runtime.database, place, wanted);
+  const figures =
+    released === undefined
+      ? await computeFigures(runtime, transfer, { ...understood, plan, smallest })
+      : { ...released, recordIds: [], facts: { released: true } };
+  const { groups, suppressedCount } = figures;
+  const delivery = toDelivery(runtime, transfer, { collection, plan, smallest, groups });
   const { statement, statementHash } = sign(runtime, delivery);
   const entry = runtime.entries.prepare(tenantId, {
     kind: 'transfer',
     ...runtime.enforcement.toDraft(credential, allowed),
-    ...toRecords(recordIds),
+    ...toRecords(figures.recordIds),
     facts: {
       ...toTransferFacts(transfer),
       step: 'prepared',
       statement: statementHash,
       groups: groups.length,
       suppressed: suppressedCount,
-      leftOut: leftOutCount + undecidedCount,
-      unverified: unverifiedCount,
-      withheld: withheldCount,
+      ...figures.facts,
       labels: labels.map(({ origin }) => origin).sort(),
     },
   });
@@ -245,7 +224,87 @@ async function prepare(runtime: CellRuntime, transfer: TransferRow): Promise<voi
       suppressedCount,
       receipt: entry,
     });
-    if (isTaken) await runtime.entries.insertPrepared(tx, [entry]);
+    if (!isTaken) return;
+    if (period !== undefined && released === undefined) {
+      const release = { ...{ period, shape, groups, suppressedCount, transferId } };
+      await insertRelease(tx, place, { ...release, minimumCount: smallest });
+    }
+    await runtime.entries.insertPrepared(tx, [entry]);
+  });
+}
+
+function toAskedPeriod({ aggregate }: TransferRow['request']): Period | undefined {
+  return aggregate?.period === undefined ? undefined : toPeriod(aggregate.period);
+}
+
+/** Reads and counts; what the entry says of it beside the figures. */
+async function computeFigures(
+  runtime: CellRuntime,
+  transfer: TransferRow,
+  understood: UnderstoodTransfer & { readonly plan: AggregatePlan; readonly smallest: number },
+): Promise<{
+  readonly groups: Delivery['groups'];
+  readonly suppressedCount: number;
+  readonly recordIds: readonly RecordId[];
+  readonly facts: Readonly<Record<string, number>>;
+}> {
+  const { collection, plan, labels, smallest } = understood;
+  const { tenantId, request } = transfer;
+  const aggregation = new Aggregation(plan);
+  const decidedLabels = new Set(labels.map(toLabelText));
+  const period = toAskedPeriod(request);
+  let undecidedCount = 0;
+  let withheldCount = 0;
+  const isLetGo = decidePeople(runtime, transfer, understood);
+  const selection = {
+    tenantId,
+    collection,
+    where: request.selection.where ?? {},
+    fields: plan.fields,
+    // Decided again for each page: a mechanism that is suspended meanwhile stops it here.
+    beforePage: () => demandAllowed(runtime, transfer, understood),
+  };
+  const { recordIds, unverifiedCount } = await readRecords(runtime, selection, (record) => {
+    if (period !== undefined && !isWithin(period, record.lawDate)) return;
+    // A label that came in since the decision was not decided on: it is not in this figure.
+    if (!decidedLabels.has(toLabelText(record))) undecidedCount += 1;
+    else if (isLetGo(record)) aggregation.add(record);
+    else withheldCount += 1;
+  });
+  const { groups, suppressedCount, leftOutCount, cappedCount } = aggregation.finish(smallest);
+  const leftOut = leftOutCount + undecidedCount;
+  const counts = { leftOut, unverified: unverifiedCount, withheld: withheldCount };
+  return { groups, suppressedCount, recordIds, facts: { ...counts, capped: cappedCount } };
+}
+
+function toDelivery(
+  runtime: CellRuntime,
+  { tenantId, transferId, request }: TransferRow,
+  figures: {
+    readonly collection: UnderstoodTransfer['collection'];
+    readonly plan: AggregatePlan;
+    readonly smallest: number;
+    readonly groups: Delivery['groups'];
+  },
+): Delivery {
+  const { collection, plan, smallest, groups } = figures;
+  const { period, contributionMax } = request.aggregate ?? {};
+  const edges = plan.dimensions.find((one) => one.edges !== undefined)?.edges;
+  return checkDelivery({
+    v: 1,
+    deliveryId: transferId,
+    from: runtime.cellId,
+    tenantId,
+    series: collection.id,
+    purpose: request.purpose,
+    at: toInstant(runtime.clock.nowMs()),
+    minimumCount: smallest,
+    groupBy: plan.dimensions.map(({ dimension }) => dimension),
+    measures: plan.measures.map(({ measure }) => measure),
+    ...(period === undefined ? {} : { period }),
+    ...(contributionMax === undefined ? {} : { contributionMax }),
+    ...(edges === undefined ? {} : { edges }),
+    groups,
   });
 }
 
