@@ -22,6 +22,11 @@ const NEEDED: readonly SystemPackage[] = [
     files: ['/usr/bin/softhsm2-util', '/usr/local/bin/softhsm2-util'],
     why: 'customer keys in a hardware security module are tested on a software one',
   },
+  {
+    name: 'chromium-headless-shell',
+    files: ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium', '/usr/bin/google-chrome'],
+    why: 'the portal is tested in a real browser',
+  },
 ];
 
 const isPresent = ({ files }: SystemPackage): boolean => files.some((file) => existsSync(file));

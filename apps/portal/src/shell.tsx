@@ -92,7 +92,7 @@ export function Shell({
       <a className="skip" href="#main">
         To the page
       </a>
-      <div className="top">
+      <header className="top">
         <div className="brand">
           <Mark />
           <div>
@@ -110,8 +110,8 @@ export function Shell({
           <Icon name="menu" />
           Pages
         </button>
-      </div>
-      <div className="side" id="side" data-open={isOpen}>
+      </header>
+      <aside className="side" id="side" aria-label="Pages and account" data-open={isOpen}>
         <div className="brand">
           <Mark />
           <div>
@@ -132,7 +132,7 @@ export function Shell({
             </button>
           </div>
         </div>
-      </div>
+      </aside>
       <main className="main" id="main">
         <div className="main-inner" key={name}>
           {page === undefined ? <Nowhere /> : <page.show session={session} />}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Access: what the ledger says was done, each entry proved in the reader's own browser, and who watches
 // that it only grows.
-import { useEffect, useState } from 'react';
+import { type ReactNode, useEffect, useRef, useState } from 'react';
 import { get, post, toProblem } from '../api/client.ts';
 import type { EntryAnswer, EntrySearchPage, StatusAnswer } from '../api/types.ts';
 import { useResource } from '../api/use-resource.ts';
@@ -17,6 +17,7 @@ import {
   PageHead,
   Shown,
   Skeleton,
+  Whole,
 } from '../parts/parts.tsx';
 import { toCount, toCounted, toDay, toTitle } from '../parts/words.ts';
 import type { EntryVerdict, TrustedLog } from '../verifier/verifier.ts';
@@ -62,28 +63,39 @@ export function AccessPage({ session }: PageProps) {
         title="Access"
         lead="Who did what with your data, for which purpose, as the ledger has it. Your browser checks each entry itself: that its text is what the log committed to, and that the log’s signature covers it."
       />
-      <Shown of={status} lines={2}>
-        {(value) => <Entries status={value} />}
-      </Shown>
-      <Shown of={status}>{(value) => <WitnessView status={value} />}</Shown>
-      <Behind
-        commands={[
-          `bailiwick ledger tail ${session.residency}`,
-          `bailiwick ledger search ${session.residency} --kind read`,
-          `bailiwick ledger export ${session.residency} --output export && bailiwick ledger verify export`,
-        ]}
-        calls={[
-          'POST /v1/entries/searches',
-          'GET /v1/entries/{entryId}/proof',
-          'GET /v1/ledger/cosigned-checkpoint',
-          'GET /v1/witness/{originHash}/checkpoint',
-        ]}
-      />
+      <Whole of={[status]}>
+        <Shown of={status} lines={2}>
+          {(value) => (
+            <Entries status={value}>
+              <WitnessView status={value} />
+            </Entries>
+          )}
+        </Shown>
+        <Behind
+          commands={[
+            `bailiwick ledger tail ${session.residency}`,
+            `bailiwick ledger search ${session.residency} --kind read`,
+            `bailiwick ledger export ${session.residency} --output export && bailiwick ledger verify export`,
+          ]}
+          calls={[
+            'POST /v1/entries/searches',
+            'GET /v1/entries/{entryId}/proof',
+            'GET /v1/ledger/cosigned-checkpoint',
+            'GET /v1/witness/{originHash}/checkpoint',
+          ]}
+        />
+      </Whole>
     </>
   );
 }
 
-function Entries({ status }: { readonly status: StatusAnswer }) {
+function Entries({
+  status,
+  children,
+}: {
+  readonly status: StatusAnswer;
+  readonly children: ReactNode;
+}) {
   const [filter, setFilter] = useState<Filter>({ kind: '', outcome: '' });
   const [more, setMore] = useState<readonly EntrySearchPage[]>([]);
   const first = useResource(`entries ${filter.kind} ${filter.outcome}`, () => {
@@ -101,8 +113,11 @@ function Entries({ status }: { readonly status: StatusAnswer }) {
       () => first.reload(),
     );
   };
+  // The first time, the page comes as a whole; when a filter changes, only the list does.
+  const wasShown = useRef(false);
+  wasShown.current ||= first.value !== undefined || first.problem !== undefined;
   return (
-    <>
+    <Whole of={wasShown.current ? [] : [first]}>
       <Verdict items={items} verdicts={verdicts} log={log} size={first.value?.size ?? 0} />
       <Card
         title="Entries"
@@ -151,7 +166,8 @@ function Entries({ status }: { readonly status: StatusAnswer }) {
           )}
         </div>
       </Card>
-    </>
+      {children}
+    </Whole>
   );
 }
 
@@ -239,7 +255,9 @@ function Verdict({
   }
   if (verdicts.size === 0) {
     return (
-      <Note title={`Checking ${toCounted(items.length, 'entry', 'entries')} in your browser`} />
+      <Note title={`Checking ${toCounted(items.length, 'entry', 'entries')} in your browser`}>
+        <p>Text, path and signature of each.</p>
+      </Note>
     );
   }
   const waiting = countOf('waiting');

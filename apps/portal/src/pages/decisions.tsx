@@ -14,7 +14,7 @@ import {
   toEntryBody,
   type WireFlow,
 } from '../api/types.ts';
-import { useResource } from '../api/use-resource.ts';
+import { type Resource, useResource } from '../api/use-resource.ts';
 import type { PageProps } from '../page-props.ts';
 import {
   Badge,
@@ -28,6 +28,7 @@ import {
   PageHead,
   Shown,
   Table,
+  Whole,
 } from '../parts/parts.tsx';
 import { toTitle, toWords } from '../parts/words.ts';
 import { Answer } from './decision-answer.tsx';
@@ -57,23 +58,31 @@ const ask = async (flow: WireFlow): Promise<Decision> => {
 
 export function DecisionsPage({ session }: PageProps) {
   const words = useResource('words', loadWords);
+  const past = useResource('past-decisions', () =>
+    post<EntrySearchPage>('/v1/entries/searches', {
+      kinds: ['decision', 'read', 'transfer'],
+      pageSize: 15,
+    }),
+  );
   return (
     <>
       <PageHead
         title="Decisions"
         lead="What the charter says to a flow: who does what with which data, where, for which purpose, in which form. Change one thing and ask again; what is denied comes with the nearest flow that would be allowed."
       />
-      <Shown of={words} lines={8}>
-        {(value) => <WhatIf words={value} residency={session.residency} />}
-      </Shown>
-      <PastDecisions />
-      <Behind
-        commands={[
-          `bailiwick decide ${session.residency} --flow flow.yaml`,
-          'bailiwick charter explain charters/retailer.yaml --flow flow.yaml',
-        ]}
-        calls={['POST /v1/decisions', 'POST /access/v1/evaluations', 'POST /v1/entries/searches']}
-      />
+      <Whole of={[words, past]}>
+        <Shown of={words} lines={8}>
+          {(value) => <WhatIf words={value} residency={session.residency} />}
+        </Shown>
+        <PastDecisions past={past} />
+        <Behind
+          commands={[
+            `bailiwick decide ${session.residency} --flow flow.yaml`,
+            'bailiwick charter explain charters/retailer.yaml --flow flow.yaml',
+          ]}
+          calls={['POST /v1/decisions', 'POST /access/v1/evaluations', 'POST /v1/entries/searches']}
+        />
+      </Whole>
     </>
   );
 }
@@ -233,13 +242,7 @@ function toPast(page: EntrySearchPage): readonly Past[] {
   });
 }
 
-function PastDecisions() {
-  const past = useResource('past-decisions', () =>
-    post<EntrySearchPage>('/v1/entries/searches', {
-      kinds: ['decision', 'read', 'transfer'],
-      pageSize: 15,
-    }),
-  );
+function PastDecisions({ past }: { readonly past: Resource<EntrySearchPage> }) {
   const [replayed, setReplayed] = useState<
     | { readonly id: string; readonly decision?: Decision; readonly problem?: ProblemDocument }
     | undefined

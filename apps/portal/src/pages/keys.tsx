@@ -20,6 +20,7 @@ import {
   PageHead,
   Shown,
   Table,
+  Whole,
 } from '../parts/parts.tsx';
 import { toCounted, toRole, toTitle } from '../parts/words.ts';
 import { ChangeSteps } from './key-change.tsx';
@@ -51,24 +52,26 @@ export function KeysPage({ session }: PageProps) {
         title="Keys"
         lead="Everything about a person here is ciphertext under a key of that person, which is wrapped under yours. Turn yours off, and none of it can be read, by anybody, until you turn it on again."
       />
-      <Shown of={keys} lines={6}>
-        {({ items }) => <KeyParts items={items} role={session.role} onChanged={reload} />}
-      </Shown>
-      <Card title="What was done with your keys" hint="From the ledger, newest first.">
-        <Shown of={history}>{(value) => <History value={value} />}</Shown>
-      </Card>
-      <Behind
-        commands={[
-          `bailiwick key show ${session.residency}`,
-          `bailiwick key disable ${session.residency}`,
-          `bailiwick key enable ${session.residency}`,
-        ]}
-        calls={[
-          'GET /v1/keys',
-          'POST /v1/keys/{keyId}/disablements',
-          'POST /v1/keys/{keyId}/enablements',
-        ]}
-      />
+      <Whole of={[keys, history]}>
+        <Shown of={keys} lines={6}>
+          {({ items }) => <KeyParts items={items} role={session.role} onChanged={reload} />}
+        </Shown>
+        <Card title="What was done with your keys" hint="From the ledger, newest first.">
+          <Shown of={history}>{(value) => <History value={value} />}</Shown>
+        </Card>
+        <Behind
+          commands={[
+            `bailiwick key show ${session.residency}`,
+            `bailiwick key disable ${session.residency}`,
+            `bailiwick key enable ${session.residency}`,
+          ]}
+          calls={[
+            'GET /v1/keys',
+            'POST /v1/keys/{keyId}/disablements',
+            'POST /v1/keys/{keyId}/enablements',
+          ]}
+        />
+      </Whole>
     </>
   );
 }

@@ -16,6 +16,7 @@ import {
   Shown,
   Stats,
   Table,
+  Whole,
 } from '../parts/parts.tsx';
 import { toCount, toCounted, toWords } from '../parts/words.ts';
 
@@ -30,37 +31,39 @@ export function OperationsPage({ session }: PageProps) {
         title="Operations"
         lead={`How ${session.cell} stands: its law, its ledger, its witnesses, its work. Looked at again every few seconds.`}
       />
-      <Shown of={status} lines={6}>
-        {(value) => <Parts status={value} />}
-      </Shown>
-      <Card
-        title="Cells"
-        hint="As the newest bundle names them. Each shows its own state in its own portal."
-      >
-        <Shown of={cells}>
-          {({ items }) => (
-            <Table
-              label="Cells"
-              rows={items}
-              keyOf={({ cell }) => cell}
-              columns={[
-                { name: 'Cell', show: ({ cell }) => <strong>{cell}</strong> },
-                { name: 'Name', show: ({ name }) => <span className="mono">{name}</span> },
-                { name: 'Stands in', show: ({ location }) => location },
-                { name: 'Operator’s law', show: ({ operator }) => operator },
-                {
-                  name: 'For you',
-                  show: ({ isHome }) => (isHome ? <Badge tone="good">home</Badge> : '–'),
-                },
-              ]}
-            />
-          )}
+      <Whole of={[status, cells]}>
+        <Shown of={status} lines={6}>
+          {(value) => <Parts status={value} />}
         </Shown>
-      </Card>
-      <Behind
-        commands={['bailiwick status', 'bailiwick charter diff old.yaml new.yaml']}
-        calls={['GET /v1/status', 'GET /v1/cells', 'GET /v1/charter', 'GET /v1/health']}
-      />
+        <Card
+          title="Cells"
+          hint="As the newest bundle names them. Each shows its own state in its own portal."
+        >
+          <Shown of={cells}>
+            {({ items }) => (
+              <Table
+                label="Cells"
+                rows={items}
+                keyOf={({ cell }) => cell}
+                columns={[
+                  { name: 'Cell', show: ({ cell }) => <strong>{cell}</strong> },
+                  { name: 'Name', show: ({ name }) => <span className="mono">{name}</span> },
+                  { name: 'Stands in', show: ({ location }) => location },
+                  { name: 'Operator’s law', show: ({ operator }) => operator },
+                  {
+                    name: 'For you',
+                    show: ({ isHome }) => (isHome ? <Badge tone="good">home</Badge> : '–'),
+                  },
+                ]}
+              />
+            )}
+          </Shown>
+        </Card>
+        <Behind
+          commands={['bailiwick status', 'bailiwick charter diff old.yaml new.yaml']}
+          calls={['GET /v1/status', 'GET /v1/cells', 'GET /v1/charter', 'GET /v1/health']}
+        />
+      </Whole>
     </>
   );
 }

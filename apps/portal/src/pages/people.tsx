@@ -19,6 +19,7 @@ import {
   Pairs,
   Shown,
   Table,
+  Whole,
 } from '../parts/parts.tsx';
 import { toRole, toTitle, toWords } from '../parts/words.ts';
 
@@ -61,37 +62,39 @@ export function PeoplePage({ session }: PageProps) {
         title="People"
         lead="What people have said, what courts have ordered, and who was erased. Here a person is a pseudonym; who they are, your application knows."
       />
-      <Card
-        title="What holds of a person"
-        hint="By your application’s own id of the person. It is sent in a body, turned into a pseudonym, and kept nowhere."
-      >
-        <Lookup />
-      </Card>
-      <div className="columns">
-        <Card title="Legal holds" hint="What they are on is neither deleted nor erased.">
-          <Shown of={holds}>{({ items }) => <Holds items={items} />}</Shown>
+      <Whole of={[holds, orders, erased]}>
+        <Card
+          title="What holds of a person"
+          hint="By your application’s own id of the person. It is sent in a body, turned into a pseudonym, and kept nowhere."
+        >
+          <Lookup />
         </Card>
-        <Card title="Legal orders" hint="Freeze, read-only, suspend: they act at once.">
-          <Shown of={orders}>{({ items }) => <Orders items={items} />}</Shown>
+        <div className="columns">
+          <Card title="Legal holds" hint="What they are on is neither deleted nor erased.">
+            <Shown of={holds}>{({ items }) => <Holds items={items} />}</Shown>
+          </Card>
+          <Card title="Legal orders" hint="Freeze, read-only, suspend: they act at once.">
+            <Shown of={orders}>{({ items }) => <Orders items={items} />}</Shown>
+          </Card>
+        </div>
+        <Card
+          title="Erased people"
+          hint="Their keys are destroyed in every replica, so every copy of their data is noise."
+        >
+          <Shown of={erased}>{(page) => <Erasures page={page} />}</Shown>
         </Card>
-      </div>
-      <Card
-        title="Erased people"
-        hint="Their keys are destroyed in every replica, so every copy of their data is noise."
-      >
-        <Shown of={erased}>{(page) => <Erasures page={page} />}</Shown>
-      </Card>
-      <Behind
-        commands={[
-          `bailiwick erase ${session.residency} --subject <file> --account privacy-officer`,
-        ]}
-        calls={[
-          'POST /v1/standings/searches',
-          'GET /v1/holds',
-          'GET /v1/orders',
-          'POST /v1/erasures',
-        ]}
-      />
+        <Behind
+          commands={[
+            `bailiwick erase ${session.residency} --subject <file> --account privacy-officer`,
+          ]}
+          calls={[
+            'POST /v1/standings/searches',
+            'GET /v1/holds',
+            'GET /v1/orders',
+            'POST /v1/erasures',
+          ]}
+        />
+      </Whole>
     </>
   );
 }

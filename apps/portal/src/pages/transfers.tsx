@@ -24,6 +24,7 @@ import {
   Stats,
   Table,
   type Tone,
+  Whole,
 } from '../parts/parts.tsx';
 import { toCount, toDay, toRole, toTitle, toWords } from '../parts/words.ts';
 import { TransferState } from './transfer-state.tsx';
@@ -58,42 +59,44 @@ export function TransfersPage({ session }: PageProps) {
         title="Transfers"
         lead="Whatever leaves this cell is a transfer: asked for, decided, transformed, delivered, and on record on both sides."
       />
-      <Shown of={transfers} lines={2}>
-        {({ items }) => <Sums items={items} />}
-      </Shown>
-      <Card title="Register" hint="Newest first; what is refused stands here as well.">
-        <Shown of={transfers} lines={5}>
-          {({ items }) => <Register items={items} />}
+      <Whole of={[transfers, deliveries, mechanisms, refused]}>
+        <Shown of={transfers} lines={2}>
+          {({ items }) => <Sums items={items} />}
         </Shown>
-      </Card>
-      <div className="columns">
-        <Card title="Grounds" hint="What the charter lets transfers rest on, and until when.">
-          <Shown of={mechanisms}>{({ items }) => <Grounds items={items} />}</Shown>
+        <Card title="Register" hint="Newest first; what is refused stands here as well.">
+          <Shown of={transfers} lines={5}>
+            {({ items }) => <Register items={items} />}
+          </Shown>
         </Card>
-        <Card title="What came here" hint="Figures that other cells delivered for you.">
-          <Shown of={deliveries}>{({ items }) => <Deliveries items={items} />}</Shown>
+        <div className="columns">
+          <Card title="Grounds" hint="What the charter lets transfers rest on, and until when.">
+            <Shown of={mechanisms}>{({ items }) => <Grounds items={items} />}</Shown>
+          </Card>
+          <Card title="What came here" hint="Figures that other cells delivered for you.">
+            <Shown of={deliveries}>{({ items }) => <Deliveries items={items} />}</Shown>
+          </Card>
+        </div>
+        <Card
+          title="Refused flows"
+          hint="From the ledger: what was asked, by which role, and which rules said no."
+        >
+          <Shown of={refused} lines={5}>
+            {(page) => <Refused page={page} />}
+          </Shown>
         </Card>
-      </div>
-      <Card
-        title="Refused flows"
-        hint="From the ledger: what was asked, by which role, and which rules said no."
-      >
-        <Shown of={refused} lines={5}>
-          {(page) => <Refused page={page} />}
-        </Shown>
-      </Card>
-      <Behind
-        commands={[
-          `bailiwick transfer show ${session.residency} <transferId>`,
-          `bailiwick ledger search ${session.residency} --outcome deny`,
-        ]}
-        calls={[
-          'GET /v1/transfers',
-          'GET /v1/deliveries',
-          'GET /v1/mechanisms',
-          'POST /v1/entries/searches',
-        ]}
-      />
+        <Behind
+          commands={[
+            `bailiwick transfer show ${session.residency} <transferId>`,
+            `bailiwick ledger search ${session.residency} --outcome deny`,
+          ]}
+          calls={[
+            'GET /v1/transfers',
+            'GET /v1/deliveries',
+            'GET /v1/mechanisms',
+            'POST /v1/entries/searches',
+          ]}
+        />
+      </Whole>
     </>
   );
 }

@@ -24,6 +24,7 @@ import {
   Shown,
   Stats,
   Table,
+  Whole,
 } from '../parts/parts.tsx';
 import { toCount, toCounted, toInstant, toSize, toWords } from '../parts/words.ts';
 import { TransferState } from './transfer-state.tsx';
@@ -64,54 +65,56 @@ export function WherePage({ session }: PageProps) {
         title="Where my data is"
         lead="What rests in this cell, where it came from, where else you have a home, and what has crossed a border. Each cell shows its own; nothing of this left its place to be shown here."
       />
-      <Shown of={holdings} lines={2}>
-        {(value) => <HoldingStats value={value} />}
-      </Shown>
-      <Card title="Every country and its home" hint={MAP_HINT}>
-        <Shown of={geography} lines={9}>
-          {(value) => (
-            <Geographic
-              {...value}
-              holdings={holdings.value}
-              crossings={crossings.filter(
-                (one, at) => crossings.findIndex(({ to }) => to === one.to) === at,
-              )}
-            />
-          )}
+      <Whole of={[holdings, geography, transfers]}>
+        <Shown of={holdings} lines={2}>
+          {(value) => <HoldingStats value={value} />}
         </Shown>
-      </Card>
-      <Card
-        title={`What lies in ${residency}`}
-        hint="By collection and field set. Sealed fields are ciphertext whose label cannot be changed; plain ones hold nothing about a person."
-      >
-        <Shown of={holdings}>{(value) => <FieldSets value={value} />}</Shown>
-      </Card>
-      <div className="columns">
-        <Card title="Where it was collected" hint="Records in this cell by country of origin.">
-          <Shown of={holdings}>
-            {(value) => <Origins value={value} places={geography.value?.places ?? []} />}
+        <Card title="Every country and its home" hint={MAP_HINT}>
+          <Shown of={geography} lines={9}>
+            {(value) => (
+              <Geographic
+                {...value}
+                holdings={holdings.value}
+                crossings={crossings.filter(
+                  (one, at) => crossings.findIndex(({ to }) => to === one.to) === at,
+                )}
+              />
+            )}
           </Shown>
         </Card>
-        <Card title="What crossed" hint="The newest transfers out of this cell.">
-          <Shown of={transfers}>{(value) => <Crossed value={value} />}</Shown>
+        <Card
+          title={`What lies in ${residency}`}
+          hint="By collection and field set. Sealed fields are ciphertext whose label cannot be changed; plain ones hold nothing about a person."
+        >
+          <Shown of={holdings}>{(value) => <FieldSets value={value} />}</Shown>
         </Card>
-      </div>
-      <Card
-        title="Your other cells"
-        hint="Detail stays in its place: each cell shows its own portal."
-      >
-        <Shown of={geography}>
-          {({ cells }) => <OtherCells cells={cells} tenant={session.tenant} />}
-        </Shown>
-      </Card>
-      <Behind
-        commands={[
-          `bailiwick record search ${residency} customers`,
-          'bailiwick charter report charters/retailer.yaml --kind article-30-controller',
-          'bailiwick status',
-        ]}
-        calls={['GET /v1/holdings', 'GET /v1/cells', 'GET /v1/places', 'GET /v1/transfers']}
-      />
+        <div className="columns">
+          <Card title="Where it was collected" hint="Records in this cell by country of origin.">
+            <Shown of={holdings}>
+              {(value) => <Origins value={value} places={geography.value?.places ?? []} />}
+            </Shown>
+          </Card>
+          <Card title="What crossed" hint="The newest transfers out of this cell.">
+            <Shown of={transfers}>{(value) => <Crossed value={value} />}</Shown>
+          </Card>
+        </div>
+        <Card
+          title="Your other cells"
+          hint="Detail stays in its place: each cell shows its own portal."
+        >
+          <Shown of={geography}>
+            {({ cells }) => <OtherCells cells={cells} tenant={session.tenant} />}
+          </Shown>
+        </Card>
+        <Behind
+          commands={[
+            `bailiwick record search ${residency} customers`,
+            'bailiwick charter report charters/retailer.yaml --kind article-30-controller',
+            'bailiwick status',
+          ]}
+          calls={['GET /v1/holdings', 'GET /v1/cells', 'GET /v1/places', 'GET /v1/transfers']}
+        />
+      </Whole>
     </>
   );
 }

@@ -192,6 +192,30 @@ export function Skeleton({ lines = 3 }: { readonly lines?: number }) {
   );
 }
 
+/** What stands in a page's place until all that it shows is there: then nothing on it jumps. */
+function PageSkeleton() {
+  return (
+    <div className="page-skeleton" role="status">
+      <span className="strip" />
+      <span className="block" />
+      <span className="block small" />
+      <p className="unseen">Loading</p>
+    </div>
+  );
+}
+
+/** A page's parts, shown together once each of these is there or known not to be had. */
+export function Whole({
+  of,
+  children,
+}: {
+  readonly of: readonly Pick<Resource<unknown>, 'value' | 'problem'>[];
+  readonly children: ReactNode;
+}) {
+  const isReady = of.every(({ value, problem }) => value !== undefined || problem !== undefined);
+  return isReady ? children : <PageSkeleton />;
+}
+
 /** A resource in each of its states. What was shown stays while it is read again. */
 export function Shown<T>({
   of,
