@@ -143,7 +143,8 @@ export function listOpenTransfers(
 ): Promise<readonly TransferRow[]> {
   return database.withTenant(tenantId, async (tx) => {
     const { rows } = await tx.query<Row>(
-      `SELECT * FROM cell.transfers WHERE state IN ('accepted', 'prepared') ORDER BY transfer_id`,
+      `SELECT * FROM cell.transfers
+       WHERE state IN ('awaiting-approval', 'accepted', 'running', 'prepared') ORDER BY transfer_id`,
     );
     return rows.map(toTransfer);
   });
