@@ -363,6 +363,56 @@ describe('what does not come in', () => {
 });
 
 // Last: from here on the queue of the first cell runs.
+describe('somebody who withdraws while a transfer is under way', () => {
+  const say = async (subject: string, state: 'upheld' | 'dismissed'): Promise<void> => {
+    const officer = await eu.addAccount(tenant.tenantId, { role: 'privacy-officer' });
+    const answer = await eu.call({
+      ...{ method: 'POST', path: '/v1/objections', as: officer },
+      body: { subject, purpose: 'statistics', state },
+    });
+    expect(answer.status, JSON.stringify(answer.body)).toBe(200);
+  };
+
+  it('is not in it: before it is first sent it is computed anew', async () => {
+    const { body } = await ask(REQUEST);
+    const { entries } = eu.cell.runtime;
+    let isSaid = false;
+    const delayed: typeof entries = {
+      record: (...call) => entries.record(...call),
+      prepare: (...call) => entries.prepare(...call),
+      insertPrepared: (...call) => entries.insertPrepared(...call),
+      async awaitCheckpoint(...call) {
+        if (!isSaid) {
+          isSaid = true;
+          await say('de-0', 'upheld');
+        }
+        return entries.awaitCheckpoint(...call);
+      },
+    };
+    const runtime = { ...eu.cell.runtime, entries: delayed };
+    const place = { tenantId: tenant.tenantId, transferId: body.transferId };
+    await runTransfer({ runtime, courier: courierTo() }, place);
+    expect((await stateOf(body.transferId)).state).toBe('completed');
+    const withheld = (await bodiesOf(eu, body.transferId))
+      .filter(({ facts }) => facts['step'] === 'prepared')
+      .map(({ facts }) => Number(facts['withheld']))
+      .sort();
+    expect(withheld[0]).toBe(0);
+    expect(withheld.at(-1)).toBeGreaterThan(0);
+    await say('de-0', 'dismissed');
+  });
+
+  it('stops what may have been sent already: one id never names two statements', async () => {
+    const { body } = await ask(REQUEST);
+    await expect(runNow(body.transferId, courierTo({ loses: 1 }))).rejects.toThrow('lost');
+    await say('de-1', 'upheld');
+    await runNow(body.transferId);
+    const stopped = await stateOf(body.transferId);
+    expect(stopped).toMatchObject({ state: 'refused', problem: { code: 'TRANSFER_INVALID' } });
+    await say('de-1', 'dismissed');
+  });
+});
+
 describe('a transfer as a job', () => {
   it('leaves as a job over mTLS, with small groups and their complements kept back', async () => {
     await eu.cell.start();
