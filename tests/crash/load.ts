@@ -62,7 +62,7 @@ function demand(isRight: boolean, what: string, settled?: Settled): void {
   const told =
     settled === undefined
       ? ''
-      : `: ${settled.answer.status} after ${settled.tries} tries ${settled.answer.text.slice(0, 400)}`;
+      : `: ${settled.answer.status} after ${settled.tries} tries ${settled.answer.text.slice(0, 1200)}`;
   throw new Error(`${what}${told}`);
 }
 
@@ -306,17 +306,20 @@ class Mover {
     demand(settled.answer.status === 202, 'transfer', settled);
     this.askedCount += 1;
     const { transferId } = settled.answer.body;
-    const state = await waitUntil(
+    const ended = await waitUntil(
       `the end of transfer ${transferId}`,
       async () => {
         const now = await this.#person.ask({ method: 'GET', path: `/v1/transfers/${transferId}` });
         const { state } = now.answer.body;
-        return ['completed', 'refused', 'failed'].includes(state) ? String(state) : undefined;
+        return ['completed', 'refused', 'failed'].includes(state) ? now : undefined;
       },
       { timeoutMs: RECOVERY_MS_MAX, intervalMs: 100 },
     );
-    demand(state === 'completed', `transfer ${transferId} is ${state}`);
-    this.#parts.done.add('transfer');
+    const { state, problem } = ended.answer.body;
+    // Somebody in it was erased meanwhile: it was rightly taken back, and nothing left.
+    const isTakenBack = state === 'refused' && problem?.code === 'TRANSFER_INVALID';
+    demand(state === 'completed' || isTakenBack, `transfer ${transferId}`, ended);
+    this.#parts.done.add(isTakenBack ? 'transfer taken back' : 'transfer');
   }
 
   /** A transfer that was asked for with one key is there once. */

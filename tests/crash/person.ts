@@ -10,7 +10,7 @@ import type { OwnTenant } from '../system/tenant.ts';
 import type { RigResidency } from './rig.ts';
 
 /** Longest time in which a system that crashes must have answered. */
-export const RECOVERY_MS_MAX = 60_000;
+export const RECOVERY_MS_MAX = 90_000;
 const PAUSE_MS = 100;
 const CALL_MS_MAX = 20_000;
 

@@ -17,8 +17,9 @@ export interface CrashRunOptions {
   readonly workersCount: number;
   /** Kills from one check to the next. */
   readonly checkEvery: number;
-  /** Ends before `killsCount` when this much time has passed. */
+  /** Ends before `killsCount` when this much time has passed, but not before `killsCountMin`. */
   readonly runMsMax: number;
+  readonly killsCountMin: number;
   readonly say: (line: string) => void;
 }
 
@@ -36,14 +37,14 @@ const QUIET_MS_MAX = 60_000;
 
 /** Runs load and kills; throws on the first thing that is wrong. */
 export async function runCrashes(rig: Rig, options: CrashRunOptions): Promise<CrashRunReport> {
-  const { seed, killsCount, workersCount, checkEvery, runMsMax, say } = options;
+  const { seed, killsCount, killsCountMin, workersCount, checkEvery, runMsMax, say } = options;
   const load = await startLoad(rig, { seed, workersCount });
   const killer = createKiller(rig, seed);
   const deadline = performance.now() + runMsMax;
   let checksCount = 0;
   let kills = 0;
   try {
-    while (kills < killsCount && performance.now() < deadline) {
+    while (kills < killsCount && (kills < killsCountMin || performance.now() < deadline)) {
       const whom = await Promise.race([killer.kill(), load.failed]);
       kills += 1;
       if (kills % checkEvery !== 0) continue;

@@ -255,7 +255,7 @@ async function build(parts: Parts): Promise<Cell> {
   });
   const { identity, control, figures } = parts;
   const background = await createBackground({
-    ...{ runtime, identity, control, figures, idempotency },
+    ...{ runtime, identity, control, figures, idempotency, admission },
     rounds: witnesses.rounds,
     ledger,
     whenServing: gate.opened,

@@ -5,6 +5,7 @@
 import type { TenantId } from '@bailiwick/kernel';
 import type { Identity } from '@bailiwick/pki';
 import type { MeterInPlace } from '@bailiwick/telemetry';
+import type { Admission } from './backpressure.ts';
 import { createKeyAnnouncer } from './control/announce-key.ts';
 import type { PeerClient } from './control/peer-client.ts';
 import { runErasure } from './erasures/erase-subject.ts';
@@ -31,12 +32,16 @@ export interface BackgroundPorts {
   readonly control: PeerClient;
   readonly figures: MeterInPlace;
   readonly idempotency: IdempotencyStore;
+  readonly admission: Admission;
   readonly rounds: WitnessRounds;
   /** Resolves when the cell may serve: until then nothing that was asked before is worked on. */
   readonly whenServing: Promise<void>;
   readonly ledger: CellLedger;
   readonly rights: RequestServices;
 }
+
+/** Jobs give way: a job that finds no place in so long is tried again later by its queue. */
+const JOBS = { priority: 'background', waitMsMax: 60_000 } as const;
 
 export interface Background {
   readonly puller: BundlePuller;
@@ -74,6 +79,7 @@ export async function createBackground(ports: BackgroundPorts): Promise<Backgrou
       },
     },
     runDaily: () => startDailyRuns(runtime),
+    admit: async () => ports.admission.admit('jobs', JOBS),
   });
   const listTenants = (): readonly TenantId[] =>
     (law.find()?.bundle.tenants ?? []).map(({ tenantId }) => tenantId);

@@ -4,6 +4,7 @@ import { createAdmission, type Priority, type Release } from './backpressure.ts'
 
 const LIMITS = { inFlightCountMax: 4, inFlightPerTenantCountMax: 2, queuePerTenantCountMax: 3 };
 const SOON = { priority: 'interactive', waitMsMax: 5_000 } as const;
+const BACKGROUND = { priority: 'background', waitMsMax: 5_000 } as const;
 const BULK = { priority: 'bulk', waitMsMax: 5_000 } as const;
 
 /** Lets every promise that can settle do so. */
@@ -77,6 +78,66 @@ describe('admission', () => {
     one();
     await settle();
     expect(order).toEqual(['interactive']);
+  });
+
+  it('gives background work its own small share, and bulk what that leaves', () => {
+    const gate = createAdmission({ ...LIMITS, inFlightCountMax: 8, inFlightPerTenantCountMax: 8 });
+    take(gate.admit('jobs', BACKGROUND));
+    expect(typeof gate.admit('jobs', BACKGROUND)).not.toBe('function');
+    for (let index = 0; index < 3; index += 1) take(gate.admit('a', BULK));
+    leaveWaiting(gate.admit('a', BULK));
+    expect(gate.waitingCount, 'half of all places is for both').toBe(2);
+    for (let index = 0; index < 4; index += 1) take(gate.admit('b', SOON));
+    expect(gate.inFlightCount).toBe(8);
+  });
+
+  it('sheds background first, bulk next, interactive last', async () => {
+    const gate = createAdmission({
+      ...{ inFlightCountMax: 1, inFlightPerTenantCountMax: 1 },
+      ...{ queuePerTenantCountMax: 8, queueCountMax: 3 },
+    });
+    take(gate.admit('a', SOON));
+    const shed: string[] = [];
+    const wait = (tenant: string, priority: Priority): void => {
+      void Promise.resolve(gate.admit(tenant, { priority, waitMsMax: 5_000 })).catch(
+        (error: { readonly code: string }) => shed.push(`${priority} ${error.code}`),
+      );
+    };
+    wait('b', 'interactive');
+    wait('c', 'bulk');
+    wait('jobs', 'background');
+    // Full: each that comes pushes out the lowest that waits, if it matters more than that.
+    wait('d', 'bulk');
+    await settle();
+    expect(shed).toEqual(['background CELL_OVERLOADED']);
+    wait('e', 'interactive');
+    wait('f', 'interactive');
+    await settle();
+    expect(shed.slice(1)).toEqual(['bulk CELL_OVERLOADED', 'bulk CELL_OVERLOADED']);
+    for (const priority of ['interactive', 'bulk', 'background'] as const) {
+      expect(() => gate.admit('g', { priority, waitMsMax: 5_000 })).toThrowError(
+        expect.objectContaining({ code: 'CELL_OVERLOADED' }),
+      );
+    }
+    expect(gate.waitingCount).toBe(3);
+  });
+
+  it('serves what was shed around in order, and loses no place to it', async () => {
+    const gate = createAdmission({
+      ...{ inFlightCountMax: 1, inFlightPerTenantCountMax: 1 },
+      ...{ queuePerTenantCountMax: 8, queueCountMax: 2 },
+    });
+    let release = take(gate.admit('a', SOON));
+    const first = gate.admit('b', BULK);
+    leaveWaiting(gate.admit('c', BACKGROUND));
+    const last = gate.admit('d', SOON);
+    release();
+    release = await last;
+    expect(gate.waitingCount).toBe(1);
+    release();
+    (await first)();
+    expect(gate.inFlightCount).toBe(0);
+    expect(gate.waitingCount).toBe(0);
   });
 
   it('gives up a wait at its deadline and keeps the place for others', async () => {

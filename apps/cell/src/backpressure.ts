@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lets work in: so much at once, so much per tenant, tenants in turn, interactive before bulk. What would
-// wait past its deadline, or in a queue that is full, is refused at once. The order in which load is shed
-// is: bulk first, interactive last.
+// Lets work in: so much at once, so much per tenant, tenants in turn, interactive before bulk before
+// background. What would wait past its deadline, or in a queue that is full, is refused at once. The order in
+// which load is shed is: background first, bulk next, interactive last; when all queues together are full, the
+// newest of the lowest kind that waits goes, so that who asks now and matters more is not refused for it.
 import { CellError } from './errors.ts';
 
 export interface AdmissionLimits {
   readonly inFlightCountMax: number;
   readonly inFlightPerTenantCountMax: number;
   readonly queuePerTenantCountMax: number;
+  /** All that wait; default four times what may be in flight. */
+  readonly queueCountMax?: number;
 }
 
-export type Priority = 'interactive' | 'bulk';
+/** What matters first comes first. */
+const PRIORITIES = ['interactive', 'bulk', 'background'] as const;
+export type Priority = (typeof PRIORITIES)[number];
 
 /** Gives the place back; a second call does nothing. */
 export type Release = () => void;
@@ -45,29 +50,55 @@ interface Tenant {
   readonly waiting: Record<Priority, Waiter[]>;
 }
 
-/** Bulk work takes at most this share of all places, so that interactive work always finds some. */
-const BULK_SHARE_MAX = 0.5;
+/** Shares of all places that work of a kind and all below it may take: the others always find some. */
+const SHARES_MAX: Readonly<Record<Priority, number>> = {
+  interactive: 1,
+  bulk: 0.5,
+  background: 0.125,
+};
+/** Places in all queues for each place in flight, and at least. */
+const QUEUE_FACTOR = 4;
+const QUEUE_COUNT_MIN = 16;
+const SHED_ORDER = [...PRIORITIES].reverse();
+/** Work of this kind and of those below it. */
+const atOrBelow = (priority: Priority): readonly Priority[] =>
+  PRIORITIES.slice(PRIORITIES.indexOf(priority));
 
 /** Makes the gate of one process. */
 export function createAdmission(limits: AdmissionLimits): Admission {
   return new Gate(limits);
 }
 
+const newQueues = (): Record<Priority, Waiter[]> => ({
+  interactive: [],
+  bulk: [],
+  background: [],
+});
+
 class Gate implements Admission {
   readonly #limits: AdmissionLimits;
   readonly #tenants = new Map<string, Tenant>();
   /** Tenants that wait, in the order in which their turn comes. */
-  readonly #ring: Record<Priority, Tenant[]> = { interactive: [], bulk: [] };
-  readonly #bulkCountMax: number;
+  readonly #ring: Record<Priority, Tenant[]> = { interactive: [], bulk: [], background: [] };
+  readonly #countMax: Record<Priority, number>;
+  readonly #queueCountMax: number;
+  readonly #count: Record<Priority, number> = { interactive: 0, bulk: 0, background: 0 };
   #inFlightCount = 0;
-  #bulkCount = 0;
   #waitingCount = 0;
   #onEmpty: (() => void) | undefined;
   #isDraining = false;
 
   constructor(limits: AdmissionLimits) {
     this.#limits = limits;
-    this.#bulkCountMax = Math.max(1, Math.floor(limits.inFlightCountMax * BULK_SHARE_MAX));
+    const toCount = (priority: Priority): number =>
+      Math.max(1, Math.floor(limits.inFlightCountMax * SHARES_MAX[priority]));
+    this.#countMax = {
+      interactive: toCount('interactive'),
+      bulk: toCount('bulk'),
+      background: toCount('background'),
+    };
+    this.#queueCountMax =
+      limits.queueCountMax ?? Math.max(QUEUE_COUNT_MIN, QUEUE_FACTOR * limits.inFlightCountMax);
   }
 
   get inFlightCount(): number {
@@ -90,12 +121,15 @@ class Gate implements Admission {
     if (this.#waitingOf(tenant) >= this.#limits.queuePerTenantCountMax) {
       throw new CellError('CELL_OVERLOADED', 'too many requests of this tenant are waiting');
     }
+    if (this.#waitingCount >= this.#queueCountMax && !this.#shedBelow(priority)) {
+      throw new CellError('CELL_OVERLOADED', 'too many requests are waiting');
+    }
     return this.#wait(tenant, priority, waitMsMax);
   }
 
   async drain(): Promise<void> {
     this.#isDraining = true;
-    for (const priority of ['bulk', 'interactive'] as const) {
+    for (const priority of SHED_ORDER) {
       for (const tenant of this.#ring[priority].splice(0)) {
         for (const waiter of tenant.waiting[priority].splice(0)) {
           clearTimeout(waiter.timer);
@@ -113,34 +147,56 @@ class Gate implements Admission {
   #openTenant(name: string): Tenant {
     const found = this.#tenants.get(name);
     if (found !== undefined) return found;
-    const tenant: Tenant = { name, inFlightCount: 0, waiting: { interactive: [], bulk: [] } };
+    const tenant: Tenant = { name, inFlightCount: 0, waiting: newQueues() };
     this.#tenants.set(name, tenant);
     return tenant;
   }
 
   #waitingOf({ waiting }: Tenant): number {
-    return waiting.interactive.length + waiting.bulk.length;
+    return waiting.interactive.length + waiting.bulk.length + waiting.background.length;
   }
 
   #hasRoom(tenant: Tenant, priority: Priority): boolean {
     return (
       this.#inFlightCount < this.#limits.inFlightCountMax &&
       tenant.inFlightCount < this.#limits.inFlightPerTenantCountMax &&
-      (priority === 'interactive' || this.#bulkCount < this.#bulkCountMax)
+      this.#hasShare(priority)
     );
+  }
+
+  /** A kind's share is of itself and all below it: bulk work counts background work against its own. */
+  #hasShare(priority: Priority): boolean {
+    if (priority === 'interactive') return true;
+    let count = 0;
+    for (const one of atOrBelow(priority)) count += this.#count[one];
+    return count < this.#countMax[priority];
+  }
+
+  /** Refuses the newest that waits of the lowest kind below this one; false when there is none. */
+  #shedBelow(priority: Priority): boolean {
+    for (const lower of SHED_ORDER) {
+      if (lower === priority) return false;
+      const waiter = this.#ring[lower].at(-1)?.waiting[lower].at(-1);
+      if (waiter === undefined) continue;
+      clearTimeout(waiter.timer);
+      this.#leave(waiter);
+      waiter.reject(new CellError('CELL_OVERLOADED', 'what matters more came meanwhile'));
+      return true;
+    }
+    return false;
   }
 
   #take(tenant: Tenant, priority: Priority): Release {
     this.#inFlightCount += 1;
     tenant.inFlightCount += 1;
-    if (priority === 'bulk') this.#bulkCount += 1;
+    this.#count[priority] += 1;
     let isReleased = false;
     return () => {
       if (isReleased) return;
       isReleased = true;
       this.#inFlightCount -= 1;
       tenant.inFlightCount -= 1;
-      if (priority === 'bulk') this.#bulkCount -= 1;
+      this.#count[priority] -= 1;
       this.#serveNext();
       if (tenant.inFlightCount === 0 && this.#waitingOf(tenant) === 0) {
         this.#tenants.delete(tenant.name);
@@ -172,9 +228,9 @@ class Gate implements Admission {
     if (queue.length === 0) ring.splice(ring.indexOf(waiter.tenant), 1);
   }
 
-  /** Serves as many as there is room for: tenants in turn, interactive before bulk. */
+  /** Serves as many as there is room for: tenants in turn, what matters first. */
   #serveNext(): void {
-    for (const priority of ['interactive', 'bulk'] as const) {
+    for (const priority of PRIORITIES) {
       const ring = this.#ring[priority];
       let passedCount = 0;
       while (passedCount < ring.length) {

@@ -14,7 +14,7 @@ import { createDeadlines, type Deadlines } from './deadlines.ts';
 import { CellError } from './errors.ts';
 import type { RouteTraits } from './http.ts';
 import { registerIdempotency } from './idempotency/idempotency-hooks.ts';
-import type { IdempotencyStore } from './idempotency/idempotency-store.ts';
+import { HOLD_MS, type IdempotencyStore } from './idempotency/idempotency-store.ts';
 import { isInternalFault, toProblem, toRetryAfter } from './problem.ts';
 import type { CellServices, Credential } from './services.ts';
 import { compileValidator } from './validation.ts';
@@ -78,7 +78,7 @@ export function createPublicServer(
     done();
   });
   registerAdmission(app, { services, deadlines, ...options });
-  registerIdempotency(app, options.idempotency, { holdMs: options.requestMsMax });
+  registerIdempotency(app, options.idempotency, { holdMs: HOLD_MS });
   app.addHook('onSend', (request, reply, payload, done) => {
     try {
       guardAnswer(services, request, reply);

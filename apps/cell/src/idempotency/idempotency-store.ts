@@ -50,6 +50,54 @@ interface Row {
   readonly answer: string | null;
 }
 
+/**
+ * How long a hold lasts by itself, and how often those of requests under way are renewed: who repeats a
+ * request of a process that died waits for so long and not for as long as a request may take.
+ */
+export const HOLD_MS = 10_000;
+const RENEW_MS = 3_000;
+
+/** Keeps the holds of this process alive while their requests are under way. */
+class Holds {
+  readonly #database: Database;
+  readonly #active = new Map<string, IdempotencyHold>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  add(hold: IdempotencyHold): void {
+    this.#active.set(hold.holder, hold);
+    this.#timer ??= setInterval(() => void this.#renew(), RENEW_MS).unref();
+  }
+
+  delete({ holder }: IdempotencyHold): void {
+    this.#active.delete(holder);
+    if (this.#active.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  async #renew(): Promise<void> {
+    const byTenant = Map.groupBy(this.#active.values(), ({ tenantId }) => tenantId);
+    for (const [tenantId, holds] of byTenant) {
+      const holders = holds.map(({ holder }) => holder);
+      // What cannot be renewed now may be next time; a hold that ends meanwhile is nobody's any more.
+      await this.#database
+        .withTenant(tenantId, (tx) =>
+          tx.query(
+            `UPDATE cell.idempotency_keys
+                SET held_until = now() + make_interval(secs => $2::double precision / 1000)
+              WHERE tenant_id = $3 AND key_mac = ANY ($4) AND holder = ANY ($1::uuid[])`,
+            [holders, HOLD_MS, tenantId, holds.map(({ keyMac }) => keyMac)],
+          ),
+        )
+        .catch(() => undefined);
+    }
+  }
+}
+
 /** Makes the store; `macKey` is a secret of this cell, the same in all its processes. */
 export function createIdempotencyStore(database: Database, macKey: KeyObject): IdempotencyStore {
   const mac = (domain: string, text: string): Buffer =>
@@ -57,33 +105,44 @@ export function createIdempotencyStore(database: Database, macKey: KeyObject): I
       .update(`bailiwick/idempotency/${domain}/v1\0`)
       .update(text)
       .digest();
+  const holds = new Holds(database);
   return {
     async begin({ tenantId, account, key, content, holder, holdMs }) {
       const keyMac = mac('key', `${account}\0${key}`);
       const bodyMac = mac('body', content);
       const row = await claim(database, { tenantId, keyMac, bodyMac, holder, holdMs });
-      if (row === undefined) return { tenantId, keyMac, holder };
+      if (row === undefined) {
+        const hold = { tenantId, keyMac, holder };
+        holds.add(hold);
+        return hold;
+      }
       if (!row.body_mac.equals(bodyMac)) {
         throw new CellError('IDEMPOTENCY_KEY_REUSED', 'the key was used with another request');
       }
       if (row.status !== null) return { status: row.status, body: row.answer ?? '' };
       throw new CellError('IDEMPOTENCY_KEY_IN_FLIGHT', 'the first request is still under way');
     },
-    finish: ({ tenantId, keyMac, holder }, { status, body }) =>
-      database.withTenant(tenantId, async (tx) => {
+    finish(hold, { status, body }) {
+      const { tenantId, keyMac, holder } = hold;
+      holds.delete(hold);
+      return database.withTenant(tenantId, async (tx) => {
         await tx.query(
           `UPDATE cell.idempotency_keys SET holder = NULL, status = $3, answer = $4
            WHERE key_mac = $1 AND holder = $2`,
           [keyMac, holder, status, body],
         );
-      }),
-    giveUp: ({ tenantId, keyMac, holder }) =>
-      database.withTenant(tenantId, async (tx) => {
+      });
+    },
+    giveUp(hold) {
+      const { tenantId, keyMac, holder } = hold;
+      holds.delete(hold);
+      return database.withTenant(tenantId, async (tx) => {
         await tx.query('DELETE FROM cell.idempotency_keys WHERE key_mac = $1 AND holder = $2', [
           keyMac,
           holder,
         ]);
-      }),
+      });
+    },
     forget: (tenantId, { olderThanMs }) =>
       database.withTenant(tenantId, async (tx) => {
         const { rowCount } = await tx.query(

@@ -16,6 +16,7 @@ import {
   type WorkerEvents,
 } from 'graphile-worker';
 import type { PoolClient } from 'pg';
+import type { Release } from '../backpressure.ts';
 import { createJobKeeper } from './job-keeper.ts';
 
 /** What a transfer's job carries. */
@@ -57,6 +58,8 @@ export interface JobPorts {
   readonly tasks: Readonly<Record<TaskKind, (job: TaskJob) => Promise<void>>>;
   /** Called once a day by the queue's own clock. */
   readonly runDaily: () => Promise<void>;
+  /** A place for a job; it waits while what matters more needs all of them. */
+  readonly admit: () => Promise<Release>;
 }
 
 export interface Jobs {
@@ -116,7 +119,10 @@ export function createJobs(ports: JobPorts): Jobs {
           preset: RELEASE_AT_ONCE,
           concurrency: CONCURRENT_COUNT,
           pollInterval: POLL_MS,
-          taskList: { transfer, ...toTasks(ports, finished), daily: () => ports.runDaily() },
+          taskList: inTurn(ports, {
+            ...{ transfer, ...toTasks(ports, finished) },
+            daily: () => ports.runDaily(),
+          }),
           crontab: DAILY,
         });
         // A queue that could not write down how a job ended gives itself up; another one takes its place.
@@ -139,6 +145,23 @@ export function createJobs(ports: JobPorts): Jobs {
       await keeper.stop();
     },
   };
+}
+
+/** Each job holds one of the cell's places for background work: jobs give way to everybody who waits. */
+function inTurn({ admit }: Pick<JobPorts, 'admit'>, tasks: TaskList): TaskList {
+  return Object.fromEntries(
+    Object.entries(tasks).map(([name, work]) => [
+      name,
+      async (...parameters: Parameters<NonNullable<typeof work>>) => {
+        const release = await admit();
+        try {
+          return await work?.(...parameters);
+        } finally {
+          release();
+        }
+      },
+    ]),
+  );
 }
 
 function toTasks(

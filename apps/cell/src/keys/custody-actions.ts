@@ -70,9 +70,7 @@ export async function requestKeyAction(
   const recordsCount = await countRecords(services, asker.credential);
   const facts = { ...factsOf(action), keyRequest: requestId };
   const { result } = await onRecord(services, asker, facts, async () => {
-    const custody = services.law.current().termsOf(tenantId)?.keyCustody;
-    const terms = custody === undefined ? {} : { custody };
-    const wanted = { requestId, tenantId, action, account, recordsCount, terms };
+    const wanted = { requestId, tenantId, action, account, recordsCount };
     return { result: await administration.requestAction(wanted), facts: { records: recordsCount } };
   });
   return result;

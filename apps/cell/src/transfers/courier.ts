@@ -85,9 +85,10 @@ export function createCourier(ports: {
   };
 }
 
-function assertTaken({ status }: PeerAnswer): void {
+function assertTaken({ status, body }: PeerAnswer): void {
   if (status >= 200 && status < 300) return;
-  if (status >= 500 || TRIED_AGAIN.has(status)) {
+  // A destination whose law is out of date, as after a start, has not refused: that passes.
+  if (status >= 500 || TRIED_AGAIN.has(status) || isStale(body)) {
     throw new CellError('PEER_UNREACHABLE', 'the destination cannot take it now', {
       details: { status },
     });
@@ -95,6 +96,20 @@ function assertTaken({ status }: PeerAnswer): void {
   throw new CellError('DELIVERY_REFUSED', 'the destination has refused the delivery', {
     details: { status },
   });
+}
+
+function isStale(body: Buffer): boolean {
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8'));
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      'cause' in value &&
+      value.cause === 'charter-stale'
+    );
+  } catch {
+    return false;
+  }
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
