@@ -248,6 +248,7 @@ async function build(parts: Parts): Promise<Cell> {
   };
   registerInternalRoutes(internalServer, {
     runtime,
+    administration: keys.administration,
     figures: parts.figures,
     onChange,
     witnesses,

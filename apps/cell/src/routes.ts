@@ -117,6 +117,7 @@ export async function registerPublicRoutes(
 }
 
 export interface InternalRouteParts {
+  readonly administration: OpenKeyRing['administration'];
   readonly runtime: CellRuntime;
   readonly figures: MeterInPlace;
   readonly onChange: (tenantId: TenantId) => void;
@@ -129,7 +130,7 @@ export function registerInternalRoutes(app: FastifyInstance, parts: InternalRout
   const { runtime, figures, onChange, witnesses, backups } = parts;
   registerTenantRoutes(app, runtime, { onChange });
   registerInternalDeliveryRoutes(app, runtime);
-  registerInternalArrivalRoutes(app, runtime);
+  registerInternalArrivalRoutes(app, runtime, parts.administration);
   registerInternalOrderRoutes(app, runtime);
   registerAssessmentRoutes(app, runtime);
   registerInternalWitnessRoutes(app, runtime, witnesses);

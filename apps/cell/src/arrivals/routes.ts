@@ -4,9 +4,11 @@ import { parseTenantId } from '@bailiwick/kernel';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { requireCell } from '../internal/peer.ts';
+import type { KeyAdministration } from '../key-service/api.ts';
 import type { CellRuntime } from '../runtime.ts';
 import { type ArrivalRow, listArrivals } from './arrival-store.ts';
 import { endArrival } from './end-arrival.ts';
+import { recallPerson } from './recall-person.ts';
 import { takeChunk } from './take-chunk.ts';
 import { takeManifest } from './take-manifest.ts';
 import type { ArrivalCall } from './verify-arrival.ts';
@@ -22,7 +24,11 @@ interface Params {
 const PLACE = { tenantId: UuidSchema, transferId: UuidSchema };
 
 /** For other cells: `PUT …/arrivals/{transferId}`, its chunks and its end. Each may come any number of times. */
-export function registerInternalArrivalRoutes(app: FastifyInstance, runtime: CellRuntime): void {
+export function registerInternalArrivalRoutes(
+  app: FastifyInstance,
+  runtime: CellRuntime,
+  administration: Pick<KeyAdministration, 'eraseSubject'>,
+): void {
   const toCall = (request: FastifyRequest<{ Params: Params }>): ArrivalCall => ({
     from: requireCell(request),
     tenantId: parseTenantId(request.params.tenantId),
@@ -37,6 +43,20 @@ export function registerInternalArrivalRoutes(app: FastifyInstance, runtime: Cel
     `${BASE}/chunks/:chunk`,
     { schema: { params: Type.Object({ ...PLACE, chunk: Type.Integer({ minimum: 1 }) }) } },
     async (request) => takeChunk(runtime, { ...toCall(request), number: request.params.chunk }),
+  );
+  app.put<{ Params: Params & { recallId: string }; Body: { subject: string } }>(
+    `${BASE}/recalls/:recallId`,
+    {
+      schema: {
+        params: Type.Object({ ...PLACE, recallId: UuidSchema }),
+        body: Type.Object({ subject: UuidSchema }, { additionalProperties: false }),
+      },
+    },
+    async (request) => {
+      const { recallId } = request.params;
+      const { subject } = request.body;
+      return recallPerson(runtime, administration, { ...toCall(request), recallId, subject });
+    },
   );
   app.put<{ Params: Params }>(`${BASE}/end`, { schema }, async (request) =>
     endArrival(runtime, toCall(request)),

@@ -23,6 +23,7 @@ import { changeStanding } from '../subjects/change-standing.ts';
 import { NO_FACTS, WHOLE_TENANT } from '../subjects/facts.ts';
 import { requireAboutPerson } from '../subjects/roles.ts';
 import { findSubject } from '../subjects/subject-of.ts';
+import { queueRecalls } from '../transfers/recall-copies.ts';
 import type { ErasureServices } from './erasure-services.ts';
 import {
   advance,
@@ -126,6 +127,8 @@ async function accept(
     askedEntry: asked.entryId,
     acceptedAt: wanted.askedAt,
   });
+  // What other cells hold of this person goes as well.
+  await queueRecalls(tx, { tenantId, subjectId });
   await services.addErasureJob?.(tx, { tenantId, erasureId });
 }
 

@@ -60,6 +60,7 @@ function toStated(isExtractable: boolean): readonly string[] {
           'whoever copied a replica of the erasable store before it was erased can still read: its keys are not held in hardware',
         ]
       : []),
+    'copies that other cells hold are asked back and erased there, each with an entry of its own; files that were exported to providers are not reached',
     'plaintext that left the cell before, and the memory of stopped processes, are not reached',
     'values that applications sealed for their own databases under this person’s key are unreadable as well; of those nothing is kept',
     `backups end after ${BACKUP_DAYS} days; until then they hold blind indexes and plain fields of the deleted records, and no key that opens a sealed value`,

@@ -13,6 +13,7 @@ import { signDsse, toDsseSigner } from '@bailiwick/keys';
 import { createAuthority } from '@bailiwick/pki';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endArrival } from '../arrivals/end-arrival.ts';
+import { recallPerson } from '../arrivals/recall-person.ts';
 import { takeChunk } from '../arrivals/take-chunk.ts';
 import { takeManifest } from '../arrivals/take-manifest.ts';
 import {
@@ -134,6 +135,11 @@ function courierTo(
       const body = JSON.parse(JSON.stringify(change(piece)));
       const [, transferId = ''] = /arrivals\/([^/]+)/.exec(piece.path) ?? [];
       const call = { from: EU, tenantId: tenant.tenantId, transferId, body };
+      const [, recallId] = /recalls\/([^/]+)$/.exec(piece.path) ?? [];
+      if (recallId !== undefined) {
+        const { keys, runtime: there } = uk.cell;
+        return recallPerson(there, keys.administration, { ...call, recallId, ...body });
+      }
       const [, chunk] = /chunks\/(\d+)$/.exec(piece.path) ?? [];
       const { runtime } = uk.cell;
       if (chunk !== undefined) return takeChunk(runtime, { ...call, number: Number(chunk) });
@@ -468,6 +474,60 @@ function officer(): Promise<TestAccount> {
   });
   return officerAccount;
 }
+
+describe('the erasure of a person', () => {
+  it('reaches copies in other cells: keys destroyed, rows gone, on record on both sides', async () => {
+    const created = await eu.call({
+      method: 'POST',
+      path: '/v1/collections/customers/records',
+      as: shop,
+      body: {
+        ...{ id: 'leaving', subject: 'leaver', origin: 'de' },
+        fields: { name: 'Leo Leaver', email: 'leo@post.example', month: '2026-01' },
+      },
+    });
+    expect(created.status).toBe(201);
+    const transferId = await accepted();
+    await run(transferId);
+    expect(await copiesOf(transferId)).toHaveLength(PEOPLE + 1);
+    const erased = await eu.call({
+      ...{ method: 'POST', path: '/v1/erasures', as: shop },
+      body: { subject: 'leaver' },
+    });
+    expect(erased.status, JSON.stringify(erased.body)).toBeLessThan(300);
+    // Another cell may be away for long: nothing is forgotten.
+    const lost = { ...courierTo(), send: () => Promise.reject(new Error('away')) };
+    await expect(run(transferId, { courier: lost })).rejects.toThrow('away');
+    expect(await copiesOf(transferId)).toHaveLength(PEOPLE + 1);
+    await run(transferId);
+    await run(transferId);
+    expect(await copiesOf(transferId)).toHaveLength(PEOPLE);
+    const there = await bodiesOf(uk, transferId);
+    expect(there.filter(({ facts }) => facts.step === 'erased')).toHaveLength(1);
+    const here = await bodiesOf(eu, transferId);
+    expect(here.at(-1)?.facts).toMatchObject({ step: 'copy-erased', cell: 'uk-lon/main' });
+    const [key] = await uk.database.asOwner<{ count: number }>(
+      'SELECT count(*)::integer AS count FROM keys.subject_keys WHERE is_erased',
+    );
+    expect(key?.count).toBe(1);
+  });
+
+  it('is not a way to erase what a third cell has sent', async () => {
+    const transferId = await accepted();
+    await run(transferId);
+    const call = { tenantId: tenant.tenantId, transferId, recallId: randomUUID() };
+    const [row] = await eu.database.asOwner<{ subject_id: string }>(
+      'SELECT subject_id FROM cell.records LIMIT 1',
+    );
+    const from = parseCellId('us-va');
+    const subject = row?.subject_id ?? '';
+    const { runtime, keys } = uk.cell;
+    await expect(
+      recallPerson(runtime, keys.administration, { ...call, from, subject }),
+    ).rejects.toMatchObject({ code: 'DELIVERY_REFUSED' });
+    expect(await copiesOf(transferId)).toHaveLength(PEOPLE);
+  });
+});
 
 describe('a copy under other rules', () => {
   const RULES = `  - allow: research-copies

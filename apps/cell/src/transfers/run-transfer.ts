@@ -26,6 +26,7 @@ import { createFileSink } from './file-sink.ts';
 import { CHECKPOINT_MS_MAX, CHUNK_COUNT } from './limits.ts';
 import { isWithin, type Period, toPeriod } from './period.ts';
 import { type ReadRecord, readRecords } from './read-records.ts';
+import { sendRecalls } from './recall-copies.ts';
 import { type UnderstoodTransfer, understandTransfer } from './request-transfer.ts';
 import { goOn, type RecordStep, startRecords, tellEnd } from './run-records.ts';
 import { toTransferFacts } from './transfer-facts.ts';
@@ -111,6 +112,10 @@ async function stepRecords(ports: TransferPorts, transfer: TransferRow): Promise
     case 'refused':
     case 'stopped':
       await tellEnd(parts, transfer);
+      await sendRecalls(ports, transfer);
+      return true;
+    case 'completed':
+      await sendRecalls(ports, transfer);
       return true;
     default:
       return true;
