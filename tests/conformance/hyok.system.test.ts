@@ -13,8 +13,9 @@ import {
   type SoftToken,
 } from '@bailiwick/testkit/servers/soft-token';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeClientFile } from '../system/client-file.ts';
 import { aCustomer, CUSTOMERS } from '../system/collections.ts';
-import { type Running, runBailiwick, startBailiwick } from '../system/command.ts';
+import { type Running, runBailiwick, startBailiwick, toJson } from '../system/command.ts';
 import type { Answer, Caller } from '../system/http.ts';
 import { type SharedSystem, useSystem } from '../system/shared.ts';
 import { createTenant, type OwnTenant } from '../system/tenant.ts';
@@ -172,6 +173,63 @@ describe.skipIf(problem !== undefined)('a key that the customer holds (HYOK)', (
     expect(JSON.stringify(uses.at(-1))).toContain('eu-de/main');
     const secret = readFileSync(path.join(proxyDirectory(), 'cell.secret'), 'utf8').trim();
     expect(log).not.toContain(secret);
+  });
+
+  it('is turned, reported and asked about with the commands of the guide', async () => {
+    const config = writeClientFile(system, { tenant, directory });
+    const as = (account: string, ...args: string[]): ReturnType<typeof runBailiwick> =>
+      runBailiwick([
+        ...args,
+        '--config',
+        config,
+        '--tenant',
+        'own',
+        '--account',
+        account,
+        '--json',
+      ]);
+    const penOf = (name: string): string => path.join(directory, `${name}.pen`);
+    for (const name of ['alice', 'bob']) {
+      const { key } = toJson(await runBailiwick(['key', 'pen', penOf(name), '--json']));
+      const pinned = await runBailiwick([
+        ...['key-approver', 'add', name, '--cell-config', cellFile('cell.yaml')],
+        ...['--tenant', tenant.tenantId, '--key', String(key)],
+      ]);
+      expect(pinned.code, pinned.stderr).toBe(0);
+    }
+    const action = ['--kind', 'staleness', '--ms', String(STALENESS_MS)];
+    const asked = toJson(
+      await as('security', 'key', 'request', 'eu-de', ...action, '--pen', penOf('alice'), '--yes'),
+    );
+    expect(asked).toMatchObject({ state: 'open', signedBy: ['alice'] });
+    const id = String(asked['keyRequestId']);
+    const again = await as(
+      'security',
+      'key',
+      'approve',
+      'eu-de',
+      id,
+      '--pen',
+      penOf('bob'),
+      '--yes',
+    );
+    expect(again.code).not.toBe(0);
+    const listed = toJson(await as('admin', 'key', 'requests', 'eu-de'));
+    expect(JSON.stringify(listed)).toContain(id);
+    const done = toJson(
+      await as('admin', 'key', 'approve', 'eu-de', id, '--pen', penOf('bob'), '--yes'),
+    );
+    expect(done).toMatchObject({ state: 'done', signedBy: ['alice', 'bob'] });
+    const keys = await security.call('GET', '/v1/keys');
+    const tenantKey: string = keys.body.items[1].keyId;
+    const turned = toJson(await as('security', 'key', 'rotate', 'eu-de', tenantKey, '--wait'));
+    expect(turned).toMatchObject({ kind: 'tenant-key', state: 'done', toVersion: 2 });
+    const report = toJson(await as('security', 'key', 'report', 'eu-de'));
+    expect(report['tenantKeys']).toMatchObject([
+      { version: 1, isDestroyable: true },
+      { version: 2, isDestroyable: false },
+    ]);
+    expect((await read()).status).toBe(200);
   });
 
   it('is out of use within the staleness once the customer disables it at the token', async () => {
