@@ -2,13 +2,13 @@
 // Starts a new cell once, as it will run, and asks it what it is.
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { isCoded } from '@bailiwick/kernel';
 import { type Transport, unwrap } from '@bailiwick/sdk';
 import type { Operator } from '../operator.ts';
 import { type Child, startChild } from '../supervisor/child.ts';
 import type { Blueprint } from './blueprint.ts';
 
 const LAW_TIMEOUT_MS = 30_000;
+const BACKUP_TIMEOUT_MS = 30_000;
 const POLL_MS = 250;
 
 /** One look at a new cell. */
@@ -85,12 +85,16 @@ async function awaitLaw(cell: Transport): Promise<Health> {
 
 async function tryBackup(cell: Transport): Promise<SelfTest> {
   const what = 'a backup is taken and read back';
-  const body = { kind: 'full' };
-  const answer = await cell.call<{ readonly backupId: string }>({
-    ...{ method: 'POST', path: '/internal/v1/backups', body },
-  });
-  if (answer.ok) return { what, holds: true, saw: answer.value.backupId };
-  // The schedule was first: then there is one.
-  const isUnderWay = isCoded(answer.problem, 'BACKUP_UNDER_WAY') || answer.problem.status === 409;
-  return { what, holds: isUnderWay, saw: answer.problem.code };
+  const deadlineMs = performance.now() + BACKUP_TIMEOUT_MS;
+  for (;;) {
+    const call = { method: 'POST', path: '/internal/v1/backups', body: { kind: 'full' } } as const;
+    const answer = await cell.call<{ readonly backupId: string }>(call);
+    if (answer.ok) return { what, holds: true, saw: answer.value.backupId };
+    // The cell's own schedule was first.
+    const isBusy = answer.problem.code === 'BACKUP_UNDER_WAY';
+    if (!isBusy || performance.now() > deadlineMs) {
+      return { what, holds: false, saw: answer.problem.code };
+    }
+    await wait(POLL_MS);
+  }
 }
