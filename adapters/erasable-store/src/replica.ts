@@ -2,7 +2,16 @@
 // One replica of the erasable store: a directory with an identity of its own. Each step that must survive
 // a power cut is synced before the next begins.
 import { createPrivateKey, generateKeyPairSync, type KeyObject, randomFillSync } from 'node:crypto';
-import { type FileHandle, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises';
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  stat,
+  unlink,
+} from 'node:fs/promises';
 import path from 'node:path';
 import { type Clock, parseKeyId, parseTenantId, toInstant } from '@bailiwick/kernel';
 import {
@@ -98,6 +107,14 @@ export async function initialiseReplica(
   }
 }
 
+/** Tells a replica who its peers are from now on; its own identity and key stay. */
+export async function renamePeers(directory: string, replicaIds: readonly string[]): Promise<void> {
+  const file = path.join(directory, IDENTITY_FILE);
+  const value: unknown = JSON.parse(await readFile(file, 'utf8'));
+  if (typeof value !== 'object' || value === null) throw misconfigured('replica has no identity');
+  await writeDurably(file, Buffer.from(JSON.stringify({ ...value, replicaIds })));
+}
+
 /** An open replica. */
 export class Replica implements ErasableReplica {
   readonly identity: ReplicaIdentity;
@@ -154,6 +171,19 @@ export class Replica implements ErasableReplica {
       if (hasCode(error, 'ENOENT')) return undefined;
       throw error;
     }
+  }
+
+  /** Every object that is here; what a crash left beside one is not. */
+  async list(): Promise<readonly ErasableName[]> {
+    const names: ErasableName[] = [];
+    for (const tenant of await readdir(this.#directory, { withFileTypes: true })) {
+      if (!tenant.isDirectory()) continue;
+      for (const object of await readdir(path.join(this.#directory, tenant.name))) {
+        if (object.endsWith('.new')) continue;
+        names.push({ tenantId: parseTenantId(tenant.name), objectId: parseKeyId(object) });
+      }
+    }
+    return names;
   }
 
   async put(name: ErasableName, bytes: Uint8Array): Promise<void> {

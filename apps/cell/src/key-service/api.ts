@@ -214,6 +214,8 @@ export interface KeyAdministration {
     readonly account: string;
     /** Records of the tenant in this cell, for the consequence. */
     readonly recordsCount: number;
+    /** What its contract terms ask: nobody signs that away here. */
+    readonly terms?: KeyTerms;
   }): Promise<KeyRequest>;
   listRequests(tenantId: TenantId): Promise<readonly KeyRequest[]>;
   /** Adds a signature; with the last one needed the request is carried out. */

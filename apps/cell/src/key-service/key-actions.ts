@@ -2,8 +2,8 @@
 // What requests ask for: checked before two people sign it, carried out after. Each is safe to repeat.
 import { parseKeyId, type TenantId } from '@bailiwick/kernel';
 import { type KeyRequestAction, KeysError } from '@bailiwick/keys';
-import type { KeyAdministration } from './api.ts';
-import type { Custody, CustodyPorts } from './custody.ts';
+import type { KeyAdministration, KeyTerms } from './api.ts';
+import { assertCustody, type Custody, type CustodyPorts } from './custody.ts';
 import type { Rotations } from './rotations.ts';
 
 export interface KeyActionParts {
@@ -28,7 +28,7 @@ function final(): KeysError {
 export async function checkKeyAction(
   { ports, custody, rotations }: KeyActionParts,
   tenantId: TenantId,
-  action: KeyRequestAction,
+  { action, terms }: { readonly action: KeyRequestAction; readonly terms: KeyTerms },
 ): Promise<void> {
   const row = custody.rowOf(tenantId);
   switch (action.kind) {
@@ -46,7 +46,7 @@ export async function checkKeyAction(
     }
     case 'move':
       if (row.isFinal) throw final();
-      await ports.providers.find(tenantId, action.provider);
+      assertCustody(await ports.providers.find(tenantId, action.provider), terms);
       return;
     case 'staleness':
       if (action.stalenessMs <= ports.stalenessMsMax) return;

@@ -22,7 +22,7 @@ import {
   parseKeyRequest,
   verifyKeyRequest,
 } from '@bailiwick/keys';
-import type { KeyAdministration, KeyRequest } from './api.ts';
+import type { KeyAdministration, KeyRequest, KeyTerms } from './api.ts';
 import type { ProviderRegistry } from './providers/provider-registry.ts';
 
 /** Two people: who asks signs first, somebody else approves. */
@@ -37,7 +37,7 @@ export interface KeyRequestsOptions {
   readonly providers: ProviderRegistry;
   readonly countSubjects: (tenantId: TenantId) => Promise<number>;
   /** Refuses what could not be carried out anyway. */
-  readonly check: (tenantId: TenantId, action: KeyRequestAction) => Promise<void>;
+  readonly check: (tenantId: TenantId, action: KeyRequestAction, terms: KeyTerms) => Promise<void>;
   /** Must be safe to repeat: a crash repeats it. */
   readonly carryOut: (
     tenantId: TenantId,
@@ -97,7 +97,7 @@ export class KeyRequests {
         'the tenant’s custody file pins fewer than two approvers',
       );
     }
-    await check(tenantId, action);
+    await check(tenantId, action, wanted.terms ?? {});
     const nowMs = clock.nowMs();
     const isLoss = action.kind === 'end' || action.kind === 'destroy';
     const body: KeyRequestBody = {

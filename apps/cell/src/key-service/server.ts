@@ -151,6 +151,7 @@ const CALLS: Readonly<Record<string, Call>> = {
       action: parseKeyAction(body['action']),
       account: text(body, 'account'),
       recordsCount: count(body, 'recordsCount'),
+      terms: parseTerms(body['terms']),
     }),
   listRequests: (service, body) => service.listRequests(tenantOf(body)),
   signRequest: (service, body) =>

@@ -129,7 +129,7 @@ class RunningService implements KeyService {
       ...{ cellId: ports.cellId, clock: ports.clock, providers: ports.providers, tell },
       store: ports.requests,
       countSubjects: (tenantId) => ports.store.countSubjects(tenantId),
-      check: (tenantId, action) => checkKeyAction(parts, tenantId, action),
+      check: (tenantId, action, terms) => checkKeyAction(parts, tenantId, { action, terms }),
       carryOut: (tenantId, requestId, action) =>
         carryOutKeyAction(parts, tenantId, requestId, action),
     });

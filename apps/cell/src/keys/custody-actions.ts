@@ -70,7 +70,9 @@ export async function requestKeyAction(
   const recordsCount = await countRecords(services, asker.credential);
   const facts = { ...factsOf(action), keyRequest: requestId };
   const { result } = await onRecord(services, asker, facts, async () => {
-    const wanted = { requestId, tenantId, action, account, recordsCount };
+    const custody = services.law.current().termsOf(tenantId)?.keyCustody;
+    const terms = custody === undefined ? {} : { custody };
+    const wanted = { requestId, tenantId, action, account, recordsCount, terms };
     return { result: await administration.requestAction(wanted), facts: { records: recordsCount } };
   });
   return result;

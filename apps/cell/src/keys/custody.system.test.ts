@@ -327,6 +327,22 @@ describe('what two people must want', () => {
     expect((await read(recordId)).body.fields.name).toBe('Name of anna');
   });
 
+  it('does not move a key to less than the contract asks for, whoever signs', async () => {
+    const elsewhere = path.join(test.directory, `less-${tenant.tenantId}`);
+    mkdirSync(elsewhere, { mode: 0o700 });
+    pin({ providers: { theirs: { kind: 'file', directory: elsewhere } } });
+    const strict = {
+      ...tenant,
+      termsSerial: 2,
+      terms: { terms: 1, version: 2, keyCustody: 'hold-your-own' },
+    };
+    await test.deliver({ tenants: [...tenants.filter((one) => one !== tenant), strict] });
+    test.refresh();
+    const asked = await post('key-requests', { action: { kind: 'move', provider: 'theirs' } });
+    expect(asked.body.code, JSON.stringify(asked.body)).toBe('KEYS_PROVIDER_MISCONFIGURED');
+    tenants.splice(tenants.indexOf(tenant), 1, strict);
+  });
+
   it('lengthens a staleness; shortening one needs nobody else', async () => {
     expect((await keyOf('customer-key')).stalenessMs).toBe(60_000);
     expect((await post('staleness-changes', { stalenessMs: 5_000 })).status).toBe(200);

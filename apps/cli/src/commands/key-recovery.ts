@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// `bailiwick key-recovery`: the ceremony for customer keys in files. Splitting seals all keys under a key
-// that exists only in shares; restoring needs enough people with theirs.
+// `bailiwick key-recovery`: ways back from losses. For customer keys in files, a ceremony: splitting seals all keys under a key
+// that exists only in shares; restoring needs enough people with theirs. For the
+// erasable store, a new replica in the place of a lost one.
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { replaceReplica } from '@bailiwick/erasable-store';
 import { createRecovery, restoreKeys, writeRecovery } from '@bailiwick/kms-file';
 import type { Context } from '../context.ts';
 import type { Input } from './run.ts';
@@ -38,4 +40,20 @@ export async function runKeyRecoveryRestore(context: Context, { options }: Input
     directory,
   });
   context.output.result({ v: 1, directory, keysCount }, () => `${keysCount} keys in ${directory}`);
+}
+
+/** Runs `bailiwick key-recovery replace-replica`. */
+export async function runReplaceReplica(context: Context, { options }: Input): Promise<void> {
+  const given: unknown = options['survivor'];
+  const objectsCount = await replaceReplica({
+    survivors: Array.isArray(given) ? given.map(String) : [],
+    replacement: String(options['replacement']),
+    clock: { nowMs: () => Date.now(), monotonicMs: () => performance.now() },
+  });
+  context.output.result({ v: 1, objectsCount }, () =>
+    [
+      `${objectsCount} objects; name these directories in \`keyService.erasableStore.replicas\` and start the key service`,
+      'Should the lost replica turn up again, destroy it: it may hold what was erased since.',
+    ].join('\n'),
+  );
 }

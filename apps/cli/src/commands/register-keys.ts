@@ -121,7 +121,7 @@ function registerProxy(program: Command): void {
 function registerRecovery(program: Command): void {
   const recovery = program
     .command('key-recovery')
-    .description('customer keys in files: shares of which enough bring them back');
+    .description('ways back from losses: shares of customer keys in files, a lost replica');
   recovery
     .command('split')
     .requiredOption('--keys <directory>', 'the provider’s directory of keys')
@@ -129,6 +129,12 @@ function registerRecovery(program: Command): void {
     .requiredOption('--threshold <count>', 'how many of them are needed')
     .requiredOption('--output <directory>', 'where the sealed file and the shares are written')
     .action(lazy(async () => (await import('./key-recovery.ts')).runKeyRecoverySplit));
+  recovery
+    .command('replace-replica')
+    .description('a new replica of the erasable store; the key service must be stopped')
+    .requiredOption('--survivor <directory...>', 'every replica that is left')
+    .requiredOption('--replacement <directory>', 'an empty, private directory')
+    .action(lazy(async () => (await import('./key-recovery.ts')).runReplaceReplica));
   recovery
     .command('restore')
     .requiredOption('--sealed <file>', 'recovery.sealed')
