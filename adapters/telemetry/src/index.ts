@@ -9,3 +9,18 @@ export {
   type MeterInPlace,
   SERIES_COUNT_MAX,
 } from './meter.ts';
+export {
+  parseTraceparent,
+  SPAN_ATTRIBUTE_NAMES,
+  type SpanRecord,
+  type TraceContext,
+  toOtlpJson,
+  toTraceparent,
+} from './spans.ts';
+export {
+  createTracer,
+  type EndedSpan,
+  SPANS_COUNT_MAX,
+  type Tracer,
+  type TracerOptions,
+} from './tracer.ts';

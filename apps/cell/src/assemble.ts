@@ -59,6 +59,7 @@ import type { EntryWriter } from './services.ts';
 import { withSessions } from './sign-ins/session-credentials.ts';
 import { type CellStandings, createStandings } from './subjects/standings.ts';
 import { takeTenants } from './tenants/take-tenants.ts';
+import { openTracer, registerTracing } from './tracing.ts';
 import { type CellWitnesses, openCellWitnesses } from './witnesses/cell-witnesses.ts';
 
 /** What an assembled cell stands on. */
@@ -231,6 +232,8 @@ async function build(parts: Parts): Promise<Cell> {
     idempotency,
     transport: tlsServerOptions(config.public),
   });
+  const tracer = openTracer({ config, log, meter: parts.figures.meter });
+  if (tracer !== undefined) registerTracing(publicServer, { tracer, clock });
   await registerPublicRoutes(publicServer, {
     runtime,
     ledger,

@@ -46,6 +46,16 @@ export type CounselConfig =
     };
 
 /** Everything a cell is told at its start; durations and sizes have their unit in the name. */
+/** Traces of a process, in place. */
+export interface TracesConfig {
+  /** Share of the requests that bring no sampled `traceparent`: 0 to 1. */
+  readonly share: number;
+  /** Appends spans to `cell-traces.jsonl` in the telemetry directory. */
+  readonly isFiled: boolean;
+  /** A collector that speaks OTLP over HTTP, and the jurisdiction where it stands: the cell's own. */
+  readonly otlp?: { readonly url: string; readonly place: string };
+}
+
 export interface CellConfig {
   readonly cell: CellId;
   readonly location: { readonly jurisdiction: string; readonly observed: ObservedLocation };
@@ -132,6 +142,8 @@ export interface CellConfig {
   readonly telemetry: {
     readonly directory: string;
     readonly level: 'error' | 'warn' | 'info' | 'debug';
+    /** Absent: no traces are made. */
+    readonly traces?: TracesConfig;
   };
   readonly limits: {
     readonly bodySizeBytesMax: number;
@@ -182,6 +194,22 @@ const CounselSchema: TSchema = Type.Union([
     strict,
   ),
 ]);
+const TracesConfigSchema: TSchema = Type.Object(
+  {
+    share: Type.Number({ minimum: 0, maximum: 1, default: 1 }),
+    isFiled: Type.Boolean({ default: true }),
+    otlp: Type.Optional(
+      Type.Object(
+        {
+          url: Type.String({ pattern: '^https?://[^?#@]+$', maxLength: 256 }),
+          place: Jurisdiction,
+        },
+        strict,
+      ),
+    ),
+  },
+  strict,
+);
 
 /** Schema of `cell.yaml`, with its defaults. */
 export const CellConfigSchema: TSchema = Type.Object(
@@ -298,6 +326,7 @@ export const CellConfigSchema: TSchema = Type.Object(
           ['error', 'warn', 'info', 'debug'].map((level) => Type.Literal(level)),
           { default: 'info' },
         ),
+        traces: Type.Optional(TracesConfigSchema),
       },
       strict,
     ),

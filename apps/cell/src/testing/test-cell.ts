@@ -169,6 +169,7 @@ export async function startTestCell(
     readonly epoch?: number;
     /** Directory of exports; default none. */
     readonly exports?: string;
+    readonly traces?: Readonly<Record<string, unknown>>;
     /** A database that is there already; closed with the cell. */
     readonly database?: TestDatabase;
     /** Where customer keys and the erasable store lie; default in the cell's own directory. */

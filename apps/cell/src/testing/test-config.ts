@@ -35,6 +35,7 @@ export interface TestConfigOptions {
   readonly limits?: Readonly<Record<string, number>>;
   readonly witnesses?: Readonly<Record<string, unknown>>;
   readonly ledgerKey?: KeyObject;
+  readonly traces?: Readonly<Record<string, unknown>>;
   /** Directory of an object store for backups, which must exist; default: no backups. */
   readonly backups?: string;
   /** 32 bytes, base64; default a new key. */
@@ -106,7 +107,11 @@ export async function writeTestConfig(options: TestConfigOptions): Promise<CellC
     ...(options.witnesses === undefined ? {} : { witnesses: options.witnesses }),
     ...(options.counsels === undefined ? {} : { counsels: options.counsels }),
     state: at('state'),
-    telemetry: { directory: at('logs'), level: 'debug' },
+    telemetry: {
+      directory: at('logs'),
+      level: 'debug',
+      ...(options.traces === undefined ? {} : { traces: options.traces }),
+    },
     limits: { ...LIMITS, ...options.limits },
   });
 }
