@@ -5,6 +5,8 @@ export {
   type BackedUpTable,
   type BackupKind,
   type BackupManifest,
+  hasObject,
+  NO_OBJECT,
   parseManifest,
   type TableScope,
 } from './manifest.ts';

@@ -46,6 +46,7 @@ describe('a manifest', () => {
     ['a table name that is SQL', { ...GOOD, tables: [{ ...GOOD.tables[0], table: 'a.b; DROP' }] }],
     ['a column that is SQL', { ...GOOD, tables: [{ ...GOOD.tables[0], columns: ['a"b'] }] }],
     ['a cut hash', { ...GOOD, tables: [{ ...GOOD.tables[0], sha256: 'ab' }] }],
+    ['rows without an object', { ...GOOD, tables: [{ ...GOOD.tables[0], object: '' }] }],
     ['no snapshot', { ...GOOD, snapshot: 'now' }],
     ['a size below zero', { ...GOOD, ledger: { epoch: 1, size: -1 } }],
     ['migrations not in pairs', { ...GOOD, migrations: [['a']] }],

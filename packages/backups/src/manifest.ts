@@ -16,11 +16,22 @@ export interface BackedUpTable {
   readonly columns: readonly string[];
   readonly scope: TableScope;
   readonly rowsCount: number;
+  /** Empty for a table without rows, which has no object. */
   readonly object: string;
   readonly sizeBytes: number;
   /** Of the object as it lies in the store. */
   readonly sha256: string;
 }
+
+/** Stands for the object of a table without rows: nothing, and the SHA-256 of nothing. */
+export const NO_OBJECT: Pick<BackedUpTable, 'object' | 'sizeBytes' | 'sha256'> = {
+  object: '',
+  sizeBytes: 0,
+  sha256: 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
+};
+
+/** Whether a table's rows lie in an object. */
+export const hasObject = ({ object }: Pick<BackedUpTable, 'object'>): boolean => object !== '';
 
 /** What a backup is made of. */
 export interface BackupManifest {
@@ -63,6 +74,7 @@ function isTable(value: unknown): value is BackedUpTable {
     (table['scope'] === 'all' || table['scope'] === 'changes') &&
     Number.isSafeInteger(table['rowsCount']) &&
     isText(table['object']) &&
+    (table['object'] !== '' || table['rowsCount'] === 0) &&
     Number.isSafeInteger(table['sizeBytes']) &&
     isText(table['sha256']) &&
     /^[0-9a-f]{64}$/.test(table['sha256'])

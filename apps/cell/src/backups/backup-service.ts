@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A cell's backups: on schedule and when an operator asks, each decided by the charter, entered, and verified
 // before it counts. The ledger is copied beside them all the time.
-import { type BackupKind, type BackupManifest, findSegment, listExpired } from '@bailiwick/backups';
+import {
+  type BackupKind,
+  type BackupManifest,
+  findSegment,
+  hasObject,
+  listExpired,
+} from '@bailiwick/backups';
 import { isCoded, toInstant } from '@bailiwick/kernel';
 import { openDirectoryStore } from '@bailiwick/object-store';
 import { type Database, openDatabase } from '@bailiwick/postgres';
@@ -215,7 +221,7 @@ class Backups implements CellBackups {
     for (const { backupId, tables } of expired) {
       // The manifest goes first: a backup without one is none, and no restore finds half of it.
       await store.remove(`manifests/${backupId}`, { nowMs });
-      for (const { object } of tables) await store.remove(object, { nowMs });
+      for (const { object } of tables.filter(hasObject)) await store.remove(object, { nowMs });
     }
     const full = manifests.findLast(({ kind }) => kind === 'full');
     const pieces = [...(await store.list('ledger/')), ...(await store.list('facts/'))];

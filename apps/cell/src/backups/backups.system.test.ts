@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { BackupManifest } from '@bailiwick/backups';
+import { type BackupManifest, hasObject } from '@bailiwick/backups';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CUSTOMERS } from '../records/testing/shop.ts';
 import { newTenant, startTestCell, type TestAccount, type TestCell } from '../testing/test-cell.ts';
@@ -138,7 +138,7 @@ describe('a backup', () => {
     expect(index?.length).toBe(16);
     const [manifest] = await backups.list();
     if (manifest === undefined || index === undefined) throw new Error('nothing to look at');
-    for (const { object } of manifest.tables) {
+    for (const { object } of manifest.tables.filter(hasObject)) {
       expect((await backups.vault.readAll(object)).includes(index), object).toBe(false);
     }
     // The look works: the sealed part of the row, which is in the backup, is found in the same way.
@@ -155,7 +155,7 @@ describe('a backup', () => {
     );
     expect(objects.length).toBeGreaterThanOrEqual(2);
     const [manifest] = await backups.list();
-    for (const { object } of manifest?.tables ?? []) {
+    for (const { object } of (manifest?.tables ?? []).filter(hasObject)) {
       const bytes = await backups.vault.readAll(object);
       for (const file of objects)
         expect(bytes.includes(readFileSync(file)), `${object} ${file}`).toBe(false);

@@ -2,7 +2,7 @@
 // Reads a backup back as a restore would: every object is there, is the one that was written, opens under
 // the backup key to its last frame, and has as many rows as the manifest says.
 import { createHash } from 'node:crypto';
-import { type BackupManifest, BackupsError, type ObjectStore } from '@bailiwick/backups';
+import { type BackupManifest, BackupsError, hasObject, type ObjectStore } from '@bailiwick/backups';
 import { countRows } from './copy-rows.ts';
 import type { BackupVault } from './sealed-object.ts';
 
@@ -20,7 +20,7 @@ export async function verifyBackup(
 ): Promise<VerifiedBackup> {
   let rowsCount = 0;
   let sizeBytes = 0;
-  for (const table of manifest.tables) {
+  for (const table of manifest.tables.filter(hasObject)) {
     const refuse = (problem: string): never => {
       throw new BackupsError('BACKUPS_OBJECT_DAMAGED', problem, {
         details: { object: table.object },

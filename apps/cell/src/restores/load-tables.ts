@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fills an empty database from a chain of backups. Everything happens in the caller's one transaction.
-import { type BackedUpTable, type BackupManifest, BackupsError } from '@bailiwick/backups';
+import {
+  type BackedUpTable,
+  type BackupManifest,
+  BackupsError,
+  hasObject,
+} from '@bailiwick/backups';
 import { copyIn } from '@bailiwick/postgres';
 import type { ClientBase } from 'pg';
 import type { BackupVault } from '../backups/sealed-object.ts';
@@ -86,8 +91,10 @@ async function loadTable(
 async function copyTable(
   { client, vault }: LoadPorts,
   into: string,
-  { table, columns, object, rowsCount }: BackedUpTable,
+  backedUp: BackedUpTable,
 ): Promise<void> {
+  if (!hasObject(backedUp)) return;
+  const { table, columns, object, rowsCount } = backedUp;
   const statement = `COPY ${into} (${toColumnList(columns)}) FROM STDIN (FORMAT binary)`;
   const count = await copyIn(client, statement, vault.read(object));
   if (count === rowsCount) return;
