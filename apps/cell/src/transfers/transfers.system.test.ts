@@ -165,7 +165,7 @@ async function bodiesOf(
   transferId: string,
 ): Promise<readonly { kind: string; facts: Record<string, unknown> }[]> {
   const rows = await test.database.asOwner<{ body: string }>(
-    'SELECT body FROM ledger.entries WHERE body LIKE $1',
+    'SELECT body FROM ledger.entries WHERE body LIKE $1 ORDER BY entry_id',
     [`%${transferId}%`],
   );
   return rows.map(({ body }) => JSON.parse(body));
