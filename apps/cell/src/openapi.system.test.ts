@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Goal: what is documented is what is served. Method: a whole cell's routes against its own document, and
 // the document against the committed one.
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { generate } from './generated.ts';
@@ -11,10 +12,17 @@ const FILE = path.resolve(import.meta.dirname, '../../../schemas/openapi.json');
 const ROUTES_COUNT_MIN = 30;
 
 let test: TestCell;
+let portal: string;
 beforeAll(async () => {
-  test = await startTestCell();
+  // Sign-in is there where people have something to sign in to.
+  portal = mkdtempSync(path.join(tmpdir(), 'bailiwick-portal-'));
+  writeFileSync(path.join(portal, 'index.html'), '<!doctype html><title>portal</title>');
+  test = await startTestCell({ portal });
 });
-afterAll(() => test?.stop());
+afterAll(async () => {
+  await test?.stop();
+  rmSync(portal, { recursive: true, force: true });
+});
 
 it('is served as it is committed', async () => {
   const served = await test.call({ path: '/openapi.json' });
@@ -40,6 +48,8 @@ it('describes every route with a summary, and asks for credentials on all but th
     '/v1/ledger/cosigned-checkpoint',
     '/v1/ledger/key',
     '/v1/ledger/tile/{*}',
+    '/v1/sign-in-answers',
+    '/v1/sign-ins',
     '/v1/tokens',
     '/v1/witness/key',
     '/v1/witness/{originHash}/checkpoint',

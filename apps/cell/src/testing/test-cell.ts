@@ -160,6 +160,8 @@ export async function startTestCell(
     readonly witnesses?: Readonly<Record<string, unknown>>;
     /** The `counsels` section of its configuration. */
     readonly counsels?: readonly Readonly<Record<string, unknown>>[];
+    /** Directory of a built portal; default none. */
+    readonly portal?: string;
     /** Signs its checkpoints; default a new one. */
     readonly ledgerKey?: KeyObject;
     /** Directory of an object store for backups; default: no backups. */

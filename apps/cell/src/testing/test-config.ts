@@ -46,6 +46,8 @@ export interface TestConfigOptions {
   /** Directory of exports; default none. */
   readonly exports?: string;
   readonly counsels?: readonly Readonly<Record<string, unknown>>[];
+  /** Directory of a built portal; default none. */
+  readonly portal?: string;
 }
 
 const LIMITS = {
@@ -106,6 +108,9 @@ export async function writeTestConfig(options: TestConfigOptions): Promise<CellC
     ...(options.exports === undefined ? {} : { exports: { directory: options.exports } }),
     ...(options.witnesses === undefined ? {} : { witnesses: options.witnesses }),
     ...(options.counsels === undefined ? {} : { counsels: options.counsels }),
+    ...(options.portal === undefined
+      ? {}
+      : { portal: { directory: options.portal, origin: `https://${name}` } }),
     state: at('state'),
     telemetry: {
       directory: at('logs'),
