@@ -254,7 +254,7 @@ describe('what is in the way', () => {
     }
   });
 
-  it('is told in one line: a charter that is none', async () => {
+  it('is told in one line and one more for each place: a charter that is none', async () => {
     const other = await createPlace();
     mkdirSync(path.dirname(other.state), { recursive: true });
     const charter = path.join(path.dirname(other.state), 'charter.yaml');
@@ -265,7 +265,12 @@ describe('what is in the way', () => {
         ...['--state', other.state, '--port', String(other.port)],
       ]);
       expect(ended.code).toBe(1);
-      expect(errorOf(ended.stderr)).toMatch(oneLine);
+      const told = errorOf(ended.stderr).split('\n');
+      expect(told[0]).toMatch(/^bailiwick: error: CONTROL_CHARTER_INVALID: /);
+      expect(told).toContain('bailiwick: note: /: line 1, column 1: `cells` is missing');
+      expect(told.slice(1, -1).filter((line) => !/^bailiwick: (?:note|hint): /.test(line))).toEqual(
+        [],
+      );
       expect(findUsers(other.state)).toEqual([]);
     } finally {
       other.remove();
