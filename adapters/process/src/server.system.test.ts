@@ -114,6 +114,9 @@ describe('a server', () => {
     );
     expect(await codeOf(started)).toBe(1);
     expect(started.errors()).toContain('log: uncaught failure');
+    // Where it happened is told, what it said is not: it can hold anything.
+    expect(started.errors()).toMatch(/\nbailiwick: error: test: uncaught failure\n {4}at /);
+    expect(started.errors()).not.toContain('hunter2');
   });
 
   it('whose work is done without serving just ends', async () => {
@@ -140,6 +143,13 @@ describe('a server that cannot start', () => {
     expect(await codeOf(started)).toBe(1);
     expect(started.errors()).toBe(`bailiwick: error: ${line}\n`);
     expect(started.output()).toBe('');
+  });
+
+  it('says where a failure is that nobody expected, and not what it says', async () => {
+    const started = start(`async () => { throw new Error('hunter2'); }`);
+    expect(await codeOf(started)).toBe(1);
+    expect(started.errors()).toMatch(/^bailiwick: error: test: failed to start\n {4}at /);
+    expect(started.errors()).not.toContain('hunter2');
   });
 
   it.each([

@@ -40,11 +40,11 @@ export function runServer(
   open: (given: ServerArguments) => Promise<Serving | undefined>,
   options: { readonly switches?: readonly string[] } = {},
 ): void {
-  const tellFault = createFaults();
+  const tellFault = createFaults(name);
   start(open, { switches: options.switches ?? [], faults: tellFault }).catch((error: unknown) => {
     tellFault.tell('could not start', error);
     process.stderr.write(`bailiwick: error: ${name}: ${toMessage(error)}\n`);
-    if (isUnexpected(error)) process.stderr.write(`${error.stack ?? ''}\n`);
+    if (isUnexpected(error)) process.stderr.write(`${toPlaces(error)}\n`);
     process.exit(error instanceof UsageError ? 2 : 1);
   });
 }
@@ -54,7 +54,7 @@ interface Faults {
   tell(message: string, error?: unknown): void;
 }
 
-function createFaults(): Faults {
+function createFaults(name: string): Faults {
   const handlers: Faults['handlers'] = [];
   const faults: Faults = {
     handlers,
@@ -62,9 +62,16 @@ function createFaults(): Faults {
       for (const handler of handlers) handler(message, error);
     },
   };
+  let isEnding = false;
+  process.once('exit', () => {
+    isEnding = true;
+  });
   process.on('uncaughtException', (error) => {
+    // A log that was never written to objects to being closed: the end was decided before, and why was told.
+    if (isEnding) process.exit();
     // A false assumption: going on could do harm.
     faults.tell('uncaught failure', error);
+    process.stderr.write(`bailiwick: error: ${name}: uncaught failure\n${toPlaces(error)}\n`);
     process.exit(1);
   });
   return faults;
@@ -166,6 +173,14 @@ function toMessage(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === 'EADDRINUSE') return 'EADDRINUSE: the port is in use';
   return code === '' ? 'failed to start' : code;
+}
+
+/** Where it happened, without the message: a foreign one can hold values. */
+function toPlaces({ stack = '' }: Error): string {
+  return stack
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .join('\n');
 }
 
 function isUnexpected(error: unknown): error is Error {

@@ -212,6 +212,38 @@ describe('another process of the cell', () => {
   });
 });
 
+describe('a feed that breaks off in the middle of a request', () => {
+  it('lets nothing be decided on what was known, and the caller come again', async () => {
+    // A feed of the test's own: the real one breaks off at no moment that a test could choose.
+    let reset = (): void => undefined;
+    const standings = createStandings({
+      ...cell.services,
+      feed: {
+        isLive: () => true,
+        publish: async () => undefined,
+        listen: ({ onReset }) => {
+          reset = onReset;
+        },
+        start: async () => undefined,
+        stop: () => undefined,
+      },
+    });
+    await consent('anna', 'given');
+    const { idKey } = await cell.services.keys.secrets(tenantId);
+    const anna = deriveSubjectId(idKey, 'anna');
+    const ask = () => standings.find(tenantId, anna, { purpose: 'marketing' })?.consent;
+    await standings.prepare(tenantId, [anna]);
+    expect(ask()).toBe('given');
+    reset();
+    const passing = expect.objectContaining({ code: 'CELL_DATABASE_UNAVAILABLE' });
+    expect(ask).toThrow(passing);
+    const again = standings.prepare(tenantId, [anna]);
+    expect(ask).toThrow(passing);
+    await again;
+    expect(ask()).toBe('given');
+  });
+});
+
 describe('an objection', () => {
   it('stops its purpose and no other, also where consent was given', async () => {
     await consent('anna', 'given');

@@ -4,7 +4,6 @@
 // caller has an answer, and in the cell's other processes as soon as the database tells them.
 import { createHmac, type KeyObject } from 'node:crypto';
 import {
-  assert,
   type Clock,
   isCoded,
   parseSubjectId,
@@ -14,6 +13,7 @@ import {
 } from '@bailiwick/kernel';
 import type { Database } from '@bailiwick/postgres';
 import type { ChangeFeed } from '../changes/change-feed.ts';
+import { CellError } from '../errors.ts';
 import type { KeyRing, Standing, StandingQuestion, Standings } from '../services.ts';
 import { type SubjectFacts, verifyStanding, WHOLE_TENANT } from './facts.ts';
 import { toStanding, UNVERIFIED } from './standing.ts';
@@ -184,9 +184,8 @@ class RememberedStandings implements CellStandings {
 
   #knownOf(tenantId: TenantId, subjectId: SubjectId): Known | undefined {
     const tenant = this.#tenants.get(tenantId);
-    assert(tenant !== undefined, 'standings are prepared before they are asked for');
-    const known = tenant.known.get(subjectId);
-    assert(known !== undefined || tenant.isWhole, 'a standing is prepared before it is asked for');
+    const known = tenant?.known.get(subjectId);
+    if (known === undefined && tenant?.isWhole !== true) throw forgotten();
     return known;
   }
 
@@ -214,7 +213,7 @@ class RememberedStandings implements CellStandings {
 
   isEmpty(tenantId: TenantId): boolean {
     const tenant = this.#tenants.get(tenantId);
-    assert(tenant !== undefined, 'standings are prepared before they are asked for');
+    if (tenant === undefined) throw forgotten();
     return tenant.isWhole && tenant.known.size === 0;
   }
 
@@ -236,6 +235,11 @@ class RememberedStandings implements CellStandings {
     if (this.#loading.has(tenantId)) tenant.stale.add(subjectId);
     if (tenant.known.size > 2 * WHOLE_COUNT_MAX) this.#tenants.delete(tenantId);
   }
+}
+
+/** The feed of changes broke off in the middle of a request: nothing that was known may be believed. */
+function forgotten(): CellError {
+  return new CellError('CELL_DATABASE_UNAVAILABLE', 'what people have said has to be read again');
 }
 
 function toKnown(factsKey: KeyObject, tenantId: TenantId, row: StandingRow): Known {

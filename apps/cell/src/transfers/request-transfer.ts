@@ -111,14 +111,16 @@ export function hashRequest(request: TransferRequest): string {
 
 /**
  * Decides a transfer and writes it down; a denial is entered and thrown. What the charter wants signed
- * waits for its signatures.
+ * waits for its signatures. Asked for again with the same key it is the same transfer: the stored answer
+ * alone would not hold that over a crash between the two.
  *
- * @throws {DenialError}; {CellError} `TRANSFER_INVALID`, `TRANSFER_UNSUPPORTED`
+ * @throws {DenialError}; {CellError} `TRANSFER_INVALID`, `TRANSFER_UNSUPPORTED`, `IDEMPOTENCY_KEY_REUSED`
  */
 export async function requestTransfer(
   runtime: CellRuntime,
   credential: Credential,
   request: TransferRequest,
+  askedWith: Buffer | undefined,
 ): Promise<string> {
   await runtime.orders.prepare(credential.tenantId);
   const understood = await understandTransfer(runtime, credential, request);
@@ -130,10 +132,12 @@ export async function requestTransfer(
   const transferId = createUuidV7(runtime);
   const requestHash = hashRequest(request);
   const state = missing.length > 0 ? 'awaiting-approval' : 'accepted';
-  await runtime.database.withTenant(tenantId, (tx) =>
-    insertTransfer(tx, { tenantId, transferId, request, credential, missing, state, requestHash }),
+  const parts = { tenantId, transferId, request, credential, missing, requestHash, askedWith };
+  const kept = await runtime.database.withTenant(tenantId, (tx) =>
+    insertTransfer(tx, { ...parts, state }),
   );
-  return transferId;
+  if (kept.requestHash === requestHash) return kept.transferId;
+  throw new CellError('IDEMPOTENCY_KEY_REUSED', 'the key was used with another transfer');
 }
 
 /** Enters a denial and throws it. */

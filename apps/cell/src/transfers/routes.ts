@@ -43,7 +43,8 @@ export function registerTransferRoutes(app: FastifyInstance, runtime: CellRuntim
       const { credential } = request;
       // A transfer states its purpose in its body; it must be granted like any other.
       runtime.enforcement.purposeOf(credential, request.body.purpose);
-      const transferId = await requestTransfer(runtime, credential, request.body);
+      const askedWith = request.idempotencyHold?.keyMac;
+      const transferId = await requestTransfer(runtime, credential, request.body, askedWith);
       const { tenantId } = credential;
       const transfer = await findTransfer(runtime.database, { tenantId, transferId });
       if (transfer === undefined) throw new CellError('TRANSFER_UNKNOWN', 'no such transfer');

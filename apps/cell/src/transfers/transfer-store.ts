@@ -2,7 +2,7 @@
 // Transfers in the database. Each step is a change of state from exactly the one before, so that a job
 // that runs twice, or dies in the middle, does nothing twice.
 import type { Problem, TransferRequest, TransferState } from '@bailiwick/contracts';
-import type { TenantId } from '@bailiwick/kernel';
+import { assert, type TenantId } from '@bailiwick/kernel';
 import type { DsseEnvelope } from '@bailiwick/keys';
 import type { Database } from '@bailiwick/postgres';
 import type { PoolClient } from 'pg';
@@ -76,13 +76,15 @@ export async function insertTransfer(
   transfer: Pick<
     TransferRow,
     'tenantId' | 'transferId' | 'request' | 'credential' | 'missing' | 'state'
-  > & { readonly requestHash: string },
-): Promise<void> {
+  > & { readonly requestHash: string; readonly askedWith: Buffer | undefined },
+): Promise<{ readonly transferId: string; readonly requestHash: string }> {
   const { tenantId, transferId, request, credential, missing, state, requestHash } = transfer;
-  await tx.query(
+  const askedWith = transfer.askedWith ?? null;
+  const { rowCount } = await tx.query(
     `INSERT INTO cell.transfers
-       (tenant_id, transfer_id, kind, state, draft, credential, missing, request_hash)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+       (tenant_id, transfer_id, kind, state, draft, credential, missing, request_hash, asked_with)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+     ON CONFLICT (tenant_id, asked_with) DO NOTHING`,
     [
       tenantId,
       transferId,
@@ -92,9 +94,26 @@ export async function insertTransfer(
       JSON.stringify(credential),
       missing,
       requestHash,
+      askedWith,
     ],
   );
+  if (rowCount === 0) return findAsked(tx, askedWith);
   if (state === 'accepted') await addTransferJob(tx, transfer);
+  return { transferId, requestHash };
+}
+
+/** The transfer that was asked for with this key before; its tenant is the transaction's. */
+async function findAsked(
+  tx: PoolClient,
+  askedWith: Buffer | null,
+): Promise<{ readonly transferId: string; readonly requestHash: string }> {
+  const { rows } = await tx.query<{ transfer_id: string; request_hash: string }>(
+    'SELECT transfer_id, request_hash FROM cell.transfers WHERE asked_with = $1',
+    [askedWith],
+  );
+  const [row] = rows;
+  assert(row !== undefined, 'what stands in the way of an insert is there');
+  return { transferId: row.transfer_id, requestHash: row.request_hash };
 }
 
 /** Has a transfer run, or run again. Invariant 7: a job carries ids only. */

@@ -203,6 +203,23 @@ describe('a lawful transfer', () => {
     expect((await stateOf(body.transferId)).statementHash).toBe(statementHash);
   });
 
+  it('is the same one when its process died before the answer was kept', async () => {
+    const headers = { 'idempotency-key': 'asked-and-died' };
+    const countAll = async () => (await eu.database.asOwner('SELECT FROM cell.transfers')).length;
+    const before = await countAll();
+    const first = await ask(REQUEST, headers);
+    const dieBeforeAnswer = () => eu.database.asOwner('DELETE FROM cell.idempotency_keys');
+    await dieBeforeAnswer();
+    const again = await ask(REQUEST, headers);
+    expect([again.status, again.body.transferId]).toEqual([202, first.body.transferId]);
+    expect(again.headers['idempotency-replayed']).toBeUndefined();
+    await dieBeforeAnswer();
+    const changed = { ...REQUEST, aggregate: { ...REQUEST.aggregate, minimumCount: 20 } };
+    const other = await ask(changed, headers);
+    expect([other.status, other.body.code]).toEqual([422, 'IDEMPOTENCY_KEY_REUSED']);
+    expect(await countAll()).toBe(before + 1);
+  });
+
   it('gives the same answer to a repeated Idempotency-Key, and refuses it for another request', async () => {
     const headers = { 'idempotency-key': 'figures-2026' };
     const first = await ask(REQUEST, headers);
